@@ -1,0 +1,1 @@
+"""The settings: one YAML file per environment, and the models that each must satisfy."""
