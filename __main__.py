@@ -1,0 +1,34 @@
+"""One environment: its settings, the plan, one pipeline, and what an operator asks of it."""
+
+import pulumi
+import pulumi_docker as docker
+
+from components.host_check import look_at_host
+from components.pipeline import FineTunePipeline, FineTunePipelineArgs
+from components.planning.pipeline import plan_pipeline
+from stack_configs.loader import find_settings, load_settings
+from stack_configs.problem import SettingsError
+
+config = pulumi.Config()
+try:
+    settings = load_settings(find_settings(config.get("stack_config") or pulumi.get_stack()))
+    plan = plan_pipeline(settings, stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
+    host = look_at_host(plan.host_check, helper_images=plan.images.references)
+except SettingsError as error:
+    # An operator's mistake is told in words, without a stack trace.
+    raise pulumi.RunError(str(error)) from None
+
+pipeline = FineTunePipeline(
+    "pipeline",
+    FineTunePipelineArgs(plan=plan, host=host, hub_token=config.get_secret("hub_token")),
+    opts=pulumi.ResourceOptions(
+        providers=[docker.Provider("engine", host=plan.engine)] if plan.engine else None
+    ),
+)
+
+pulumi.export("ollama_url", pipeline.ollama_url)
+pulumi.export("board_url", pipeline.board_url)
+pulumi.export("models", pipeline.models)
+pulumi.export("smoke_answers", pipeline.smoke_answers)
+pulumi.export("training_results", pipeline.training_results)
+pulumi.export("volumes", pipeline.volumes)

@@ -1,0 +1,1 @@
+"""Components: what is decided (`planning/`), what is declared (here), what is run (`runtime/`)."""

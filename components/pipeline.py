@@ -1,0 +1,178 @@
+"""The whole stack as one component: it only composes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import pulumi
+import pulumi_docker as docker
+
+from components.base_model import BaseModel
+from components.board import Board
+from components.dataset_registration import DatasetRegistration, DatasetRegistrationArgs
+from components.gguf_conversion import GgufConversion
+from components.host_check import HostCheck, HostCheckArgs, HostFacts
+from components.images import Images, ImagesArgs
+from components.merge import Merge
+from components.naming import owner_labels, type_token
+from components.ollama_model import OllamaModel, OllamaModelArgs
+from components.ollama_server import OllamaServer
+from components.planning.pipeline import ModelPlan, PipelinePlan
+from components.planning.services import ServicePlan
+from components.planning.stage import StagePlan
+from components.service import ServiceArgs
+from components.stage import Stage, StageArgs
+from components.training_run import TrainingRun
+from components.volumes import Volumes, VolumesArgs
+
+S = TypeVar("S", bound=Stage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTunePipelineArgs:
+    """What the pipeline needs beside its plan."""
+
+    plan: PipelinePlan
+    host: HostFacts
+    hub_token: pulumi.Input[str] | None = None
+    """Hugging Face token; must arrive as a secret."""
+
+
+class FineTunePipeline(pulumi.ComponentResource):
+    """From a checked host to fine-tuned models that answer in Ollama."""
+
+    ollama_url: pulumi.Output[str]
+    board_url: pulumi.Output[str | None]
+    models: pulumi.Output[Mapping[str, str]]
+    """Served name of each model."""
+    smoke_answers: pulumi.Output[list[Mapping[str, str]]]
+    """What the models answered before they were served: `model`, `prompt`, `answer`."""
+    training_results: pulumi.Output[Mapping[str, Any]]
+    """Figures of each training run, by model and run."""
+    volumes: pulumi.Output[Mapping[str, str]]
+
+    def __init__(
+        self, name: str, args: FineTunePipelineArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(type_token("FineTunePipeline"), name, None, opts)
+        self._name, self._args = name, args
+        plan, child = args.plan, pulumi.ResourceOptions(parent=self)
+        HostCheck(f"{name}-host-check", HostCheckArgs(host=args.host), opts=child)
+        self._images = Images(f"{name}-images", ImagesArgs(plan=plan.images), opts=child)
+        self._volumes = Volumes(
+            f"{name}-volumes", VolumesArgs(plan=plan.volumes, stack=plan.stack), opts=child
+        )
+        self._network = docker.Network(
+            f"{name}-network",
+            name=plan.network,
+            labels=[
+                docker.NetworkLabelArgs(label=label, value=value)
+                for label, value in owner_labels(plan.stack).items()
+            ],
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        registration = DatasetRegistration(
+            f"{name}-dataset-registration",
+            DatasetRegistrationArgs(
+                plan=plan.dataset_registration,
+                stack=plan.stack,
+                engine=plan.engine,
+                token=args.host.tokens["dataset-registration"],
+                image=self._images.llamafactory,
+                volumes=self._volumes.by_role,
+            ),
+            opts=child,
+        )
+        server = OllamaServer(
+            f"{name}-ollama-server",
+            self._service(plan.ollama_server, self._images.ollama),
+            opts=child,
+        )
+        board = plan.board and Board(
+            f"{name}-board", self._service(plan.board, self._images.llamafactory), opts=child
+        )
+        self._runs: dict[str, pulumi.Output[Any]] = {}
+        self._stages: dict[str, Stage] = {}
+        models = {model.name: self._model(model, registration, server) for model in plan.models}
+        self.ollama_url = server.url
+        self.board_url = board.url if board else pulumi.Output.from_input(None)
+        self.models = pulumi.Output.all(**{key: model.model for key, model in models.items()})
+        self.smoke_answers = pulumi.Output.all(
+            **{key: model.answers for key, model in models.items()}
+        ).apply(
+            lambda answers: [
+                {"model": model, **answer} for model, given in answers.items() for answer in given
+            ]
+        )
+        self.training_results = pulumi.Output.all(**self._runs)
+        self.volumes = self._volumes.names
+        self.register_outputs(
+            {
+                "ollama_url": self.ollama_url,
+                "board_url": self.board_url,
+                "models": self.models,
+                "smoke_answers": self.smoke_answers,
+                "training_results": self.training_results,
+                "volumes": self.volumes,
+            }
+        )
+
+    def _model(
+        self, plan: ModelPlan, registration: DatasetRegistration, server: OllamaServer
+    ) -> OllamaModel:
+        """The stages of one model, each built on the one before."""
+        before = registration.fingerprint
+        if plan.base_model is not None:
+            before = self._stage(BaseModel, plan.base_model, before).fingerprint
+        for run in plan.training_runs:
+            stage = self._stage(TrainingRun, run, before)
+            before = stage.fingerprint
+            self._runs[run.name.removeprefix(f"{self._args.plan.stack}-")] = stage.results
+        if plan.merge is not None:
+            before = self._stage(Merge, plan.merge, before).fingerprint
+        gguf = self._stage(GgufConversion, plan.gguf_conversion, before)
+        return OllamaModel(
+            f"{self._name}-{plan.name}-ollama-model",
+            OllamaModelArgs(
+                plan=plan.ollama_model,
+                stack=self._args.plan.stack,
+                engine=self._args.plan.engine,
+                token=self._args.host.tokens[plan.ollama_model.name],
+                server=server.container_name,
+                built_on=gguf.fingerprint,
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _stage(self, kind: type[S], plan: StagePlan, before: pulumi.Output[str]) -> S:
+        if plan.fingerprint in self._stages:
+            # Two models that differ in how they are served only: trained once.
+            return cast("S", self._stages[plan.fingerprint])
+        images = {"llamafactory": self._images.llamafactory, "converter": self._images.converter}
+        secrets = {} if self._args.hub_token is None else {"HF_TOKEN": self._args.hub_token}
+        stage = kind(
+            f"{self._name}-{plan.name.removeprefix(f'{self._args.plan.stack}-')}",
+            StageArgs(
+                plan=plan,
+                stack=self._args.plan.stack,
+                engine=self._args.plan.engine,
+                token=self._args.host.tokens[plan.name],
+                image=images[plan.container.image],
+                volumes=self._volumes.by_role,
+                network=self._network.name,
+                built_on=(before,),
+                secrets=secrets,
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self._stages[plan.fingerprint] = stage
+        return stage
+
+    def _service(self, plan: ServicePlan, image: pulumi.Output[str]) -> ServiceArgs:
+        return ServiceArgs(
+            plan=plan,
+            stack=self._args.plan.stack,
+            image=image,
+            volumes=self._volumes.by_role,
+            network=self._network.name,
+        )

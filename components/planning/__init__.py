@@ -1,0 +1,1 @@
+"""Decisions: settings in, frozen plans out. No pulumi, no engine, no clock, no network."""

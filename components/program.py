@@ -1,0 +1,15 @@
+"""How the programs under `components/runtime/` are called: the same text on every machine."""
+
+import shlex
+from typing import Literal
+
+Action = Literal["converge", "delete"]
+
+# Relative to the project, where the engine starts its commands: an absolute path would make every
+# step look changed in another clone.
+PYTHON = ".venv/bin/python"
+
+
+def program_command(program: str, action: Action | None = None) -> str:
+    """The shell command line of a program; its specification follows on standard input."""
+    return shlex.join([PYTHON, f"components/runtime/{program}.py", *([action] if action else [])])

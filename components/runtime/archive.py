@@ -1,0 +1,140 @@
+"""Files of a container, running or not, through the engine's archive calls.
+
+They reach into the volumes that the container mounts, so that no step needs a path on the host.
+"""
+
+import base64
+import json
+import stat
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from components.runtime.engine import Engine
+from components.runtime.failure import MissingError, StepError
+
+CHUNK = 1024 * 1024
+STAT_HEADER = "X-Docker-Container-Path-Stat"
+
+Content = bytes | Path
+"""What to put into a file: bytes, or a file here that is read while it is sent."""
+
+
+@dataclass(frozen=True)
+class FileStat:
+    """What the engine tells about a path."""
+
+    size: int
+    changed: str
+
+
+def stat_path(engine: Engine, container: str, path: str) -> FileStat | None:
+    """Size and time of a path in the container; None when there is none."""
+    try:
+        with engine.open("HEAD", f"/containers/{container}/archive", {"path": path}) as response:
+            encoded = response.getheader(STAT_HEADER, "")
+    except MissingError:
+        return None
+    told = json.loads(base64.b64decode(encoded))
+    return FileStat(size=int(told["size"]), changed=str(told["mtime"]))
+
+
+def read_files(engine: Engine, container: str, path: str) -> dict[str, bytes] | None:
+    """Every file at or below a path, by its name from the path's own last part on."""
+    try:
+        with engine.open("GET", f"/containers/{container}/archive", {"path": path}) as response:
+            files: dict[str, bytes] = {}
+            with tarfile.open(fileobj=response, mode="r|") as archive:
+                for member in archive:
+                    if (file := archive.extractfile(member)) is not None:
+                        files[member.name] = file.read()
+            response.read()
+            return files
+    except MissingError:
+        return None
+    except tarfile.TarError as error:
+        raise StepError(f"cannot read {path} out of container {container}: {error}") from error
+
+
+def read_file(engine: Engine, container: str, path: str) -> bytes | None:
+    """The content of one file; None when there is none."""
+    files = read_files(engine, container, path)
+    return None if files is None else files.get(PurePosixPath(path).name)
+
+
+def read_json(engine: Engine, container: str, path: str) -> dict[str, Any] | None:
+    """The object in a JSON file; None when there is none or it was cut off half-way."""
+    content = read_file(engine, container, path)
+    try:
+        found = None if content is None else json.loads(content)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def put_files(
+    engine: Engine,
+    container: str,
+    root: str,
+    files: Mapping[str, Content],
+    *,
+    folder: str | None = None,
+) -> None:
+    """Write files below `root`, which must be there; folders between are made, and `folder`.
+
+    What lies there beside them stays. A file of any size is sent while it is read.
+    """
+    content = tar_stream(files, folder=folder)
+    with engine.open(
+        "PUT", f"/containers/{container}/archive", {"path": root}, content=content
+    ) as response:
+        response.read()
+
+
+def tar_stream(files: Mapping[str, Content], *, folder: str | None = None) -> Iterator[bytes]:
+    """A tar archive of these files, in pieces, with the folders that they need."""
+    for needed in _folders([*files, f"{folder}/_"] if folder else files):
+        yield _header(needed, 0, is_folder=True)
+    for name, content in files.items():
+        if isinstance(content, bytes):
+            yield _header(name, len(content))
+            yield content
+            size = len(content)
+        else:
+            size = content.stat().st_size
+            yield _header(name, size)
+            yield from _pieces(content, size)
+        yield bytes(-size % tarfile.BLOCKSIZE)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _folders(names: Iterable[str]) -> list[str]:
+    parents = {
+        str(parent)
+        for name in names
+        for parent in PurePosixPath(name).parents
+        if parent != PurePosixPath()
+    }
+    return sorted(parents)
+
+
+def _header(name: str, size: int, *, is_folder: bool = False) -> bytes:
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    entry.mode = 0o755 if is_folder else 0o644
+    entry.type = tarfile.DIRTYPE if is_folder else tarfile.REGTYPE
+    return entry.tobuf(tarfile.PAX_FORMAT)
+
+
+def _pieces(file: Path, size: int) -> Iterator[bytes]:
+    left = size
+    with file.open("rb") as source:
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise StepError(f"{file} is not a regular file; give a file that can be read")
+        while left and (piece := source.read(min(CHUNK, left))):
+            left -= len(piece)
+            yield piece
+    if left:
+        raise StepError(f"{file} became shorter while it was sent. Leave it alone and run again")

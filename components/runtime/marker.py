@@ -1,0 +1,29 @@
+"""Markers: the files that say which work is complete, and vouch for it with a token."""
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from components.runtime import archive
+from components.runtime.engine import Engine
+
+
+def write_marker(
+    engine: Engine,
+    container: str,
+    *,
+    root: str,
+    marker: str,
+    content: Mapping[str, Any],
+) -> None:
+    """Write a marker where it does not say so already. `root` is a folder that is there.
+
+    What else an older marker says is kept.
+    """
+    old = archive.read_json(engine, container, marker) or {}
+    new = {**old, **content}
+    if new != old:
+        text = json.dumps(new, sort_keys=True, ensure_ascii=False) + "\n"
+        name = str(PurePosixPath(marker).relative_to(root))
+        archive.put_files(engine, container, root, {name: text.encode()})

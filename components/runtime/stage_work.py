@@ -1,0 +1,208 @@
+"""The work on one stage: find, attach, resume or start; follow; vouch for what was made."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from components.runtime import archive, containers
+from components.runtime.diagnosis import diagnose, preloading, ran_out_of_static_tls
+from components.runtime.engine import Engine
+from components.runtime.failure import MissingError, StepError
+from components.runtime.follow import DeadlinePassedError, follow, read_log
+from components.runtime.marker import write_marker
+from components.runtime.program import Interrupted, say
+from components.runtime.progress import clean, duration, mask
+from components.runtime.stage_progress import StageProgress
+from components.runtime.stage_spec import StageSpec
+
+PROJECT = Path(__file__).resolve().parents[2]
+LOG_TAIL = 200
+AT_WORK = ("running", "paused", "restarting")
+GOING = ("removing", "dead")
+
+
+class StageWork:
+    """One stage on one engine."""
+
+    def __init__(self, engine: Engine, stage: StageSpec) -> None:
+        self._engine, self._stage = engine, stage
+        self._secrets = {
+            name: os.environ[name] for name in stage.secret_environment if os.environ.get(name)
+        }
+        self._progress = StageProgress(
+            engine,
+            title=stage.short_title,
+            folder=stage.partial,
+            log=stage.progress_log,
+            secrets=self._secrets.values(),
+        )
+
+    def converge(self) -> Mapping[str, Any]:
+        """The artefact's result; nothing is started when the artefact is there."""
+        try:
+            return self._converge()
+        except MissingError:
+            # Somebody else followed the same container to its end, or removed it.
+            self._say("its container is gone: looking for what it made")
+            return self._converge()
+
+    def _converge(self) -> Mapping[str, Any]:
+        container = self._attach()
+        if container is not None:
+            return self._vouch(self._see_through(container))
+        container = self._create(self._stage.container.command)
+        if not self._is_made(container):
+            self._start(container)
+            container = self._see_through(container)
+        return self._vouch(container)
+
+    def _attach(self) -> str | None:
+        """The container that is at this very work. Every other one of the stage is removed.
+
+        That goes for one of this work that has ended, too: its successor goes on from the same
+        folder, with the secrets and the host settings of today.
+        """
+        step, attached = self._stage.step, None
+        for found in containers.containers_of(self._engine, step.stack, step.name):
+            container, is_at_work = str(found["Id"]), found["State"] in AT_WORK
+            if found["Labels"].get(containers.FINGERPRINT_LABEL) != step.fingerprint:
+                if is_at_work:
+                    self._say("superseded by new settings: stopping the container that is at work")
+                    containers.stop(self._engine, container)
+            elif is_at_work:
+                self._say(f"attached to container {step.name}, which is at work")
+                attached = container
+                continue
+            containers.remove(self._engine, container)
+        return attached
+
+    def _create(self, command: tuple[str, ...]) -> str:
+        spec = replace(
+            self._stage.container,
+            command=command,
+            environment={**self._stage.container.environment, **self._secrets},
+        )
+        step = self._stage.step
+        return containers.create(self._engine, step.name, spec, step.labels)
+
+    def _is_made(self, container: str) -> bool:
+        return archive.stat_path(self._engine, container, self._stage.artefact) is not None
+
+    def _start(self, container: str) -> None:
+        """Start a created container on its folder; what an earlier one left there stays."""
+        stage = self._stage
+        if archive.stat_path(self._engine, container, stage.partial):
+            self._say("resumes from what an interrupted run left")
+            self._progress.skip_past(container)
+        else:
+            self._say(f"started in container {stage.step.name}")
+        folder = PurePosixPath(stage.partial).relative_to(stage.root)
+        files: dict[str, archive.Content] = {
+            **{str(folder / name): text.encode() for name, text in stage.files.items()},
+            **{str(folder / name): _program(path) for name, path in stage.programs.items()},
+        }
+        archive.put_files(self._engine, container, stage.root, files, folder=str(folder))
+        containers.start(self._engine, container, stage.step.name)
+
+    def _see_through(self, container: str) -> str:
+        """Follow a started container until the artefact is there; the last container."""
+        began = time.monotonic()
+        self._follow(container)
+        preload = self._stage.preload
+        if not self._is_made(container) and preload and ran_out_of_static_tls(self._log(container)):
+            self._say(f"the static TLS block is exhausted: once more with {preload} preloaded")
+            containers.remove(self._engine, container)
+            container = self._create(preloading(self._stage.container.command, preload))
+            self._start(container)
+            self._follow(container)
+        if not self._is_made(container):
+            raise StepError(self._failure(container, time.monotonic() - began))
+        self._say(f"done in {duration(time.monotonic() - began)}")
+        return container
+
+    def _follow(self, container: str) -> None:
+        stage = self._stage
+        try:
+            follow(
+                self._engine,
+                container,
+                deadline=stage.deadline_seconds,
+                on_tick=lambda elapsed: self._progress.tell(container, elapsed),
+            )
+        except DeadlinePassedError:
+            containers.stop(self._engine, container)
+            raise StepError(self._overdue()) from None
+        except Interrupted:
+            raise Interrupted(
+                f"{stage.short_title}: still running in container {stage.step.name}; "
+                "the next `pulumi up` attaches"
+            ) from None
+
+    def _overdue(self) -> str:
+        stage = self._stage
+        limit = duration(stage.deadline_seconds)
+        raised = f"Raise {stage.deadline_setting}" if stage.deadline_setting else "Free the host"
+        return (
+            f"{stage.what} was stopped: it had not ended after its deadline of {limit}.\n"
+            f"  {raised}, then run `pulumi up` again: it goes on from its last checkpoint.\n"
+            f"  Its log: docker logs {stage.step.name}"
+        )
+
+    def _failure(self, container: str, seconds: float) -> str:
+        stage = self._stage
+        state = self._engine.get(f"/containers/{container}/json")["State"]
+        if state["Status"] in GOING:
+            containers.remove(self._engine, container)
+            raise MissingError(HTTPStatus.NOT_FOUND, stage.what, "it was removed")
+        code = int(state["ExitCode"])
+        if code == 0:
+            return (
+                f"{stage.what} ended well but left nothing at {stage.artefact}. "
+                f"Its log: docker logs {stage.step.name}"
+            )
+        found = diagnose(
+            self._log(container), exit_code=code, out_of_memory=bool(state.get("OOMKilled"))
+        )
+        return (
+            f"{stage.what} failed with exit code {code} after {duration(seconds)}: {found}\n"
+            f"  Its log: docker logs {stage.step.name}. What it made so far stays in "
+            f"{stage.partial}"
+        )
+
+    def _log(self, container: str) -> str:
+        log = read_log(self._engine, container, lines=LOG_TAIL)
+        return mask(clean(log), self._secrets.values())
+
+    def _vouch(self, container: str) -> Mapping[str, Any]:
+        """Mark the artefact as complete and let its container go; the result of the stage."""
+        stage, results = self._stage, None
+        if stage.results:
+            path = str(PurePosixPath(stage.artefact) / stage.results)
+            results = archive.read_json(self._engine, container, path)
+        write_marker(
+            self._engine,
+            container,
+            root=stage.root,
+            marker=stage.marker,
+            content={"fingerprint": stage.step.fingerprint, "token": stage.token},
+        )
+        containers.remove(self._engine, container)
+        return {
+            "fingerprint": stage.step.fingerprint,
+            "artefact": stage.artefact,
+            "results": results or {},
+        }
+
+    def _say(self, words: str) -> None:
+        say(f"{self._stage.short_title}: {words}")
+
+
+def _program(path: str) -> Path:
+    file = PROJECT / path
+    if not file.is_file():
+        raise StepError(f"{path} is not in the project at {PROJECT}; check out the whole project")
+    return file

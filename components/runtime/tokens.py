@@ -1,0 +1,128 @@
+"""Tokens of steps: the one in the marker of finished work, or a new one where work is missing.
+
+A step's command has its token among its triggers: work that is gone brings a new token, which runs
+the command again, and the command writes that token into the marker it leaves.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from components.runtime import archive, containers
+from components.runtime.containers import Mount
+from components.runtime.engine import Engine
+from components.runtime.failure import EngineError, StepError
+from components.runtime.host_facts import HostFacts, in_parallel
+from components.runtime.host_problems import is_ours
+
+HELPER = "host-check"
+PLANNED = "planned"
+
+Probe = Mapping[str, Any]
+
+
+def new_token() -> str:
+    """A token that no marker holds."""
+    return uuid.uuid4().hex
+
+
+def found_tokens(
+    engine: Engine,
+    facts: HostFacts,
+    probes: Sequence[Probe],
+    *,
+    stack: str,
+    helper_images: Sequence[str],
+) -> dict[str, str | None]:
+    """The token of every step whose work is there; None for the others."""
+    there = [
+        probe for probe in probes if probe.get("host_path") or probe["volume"] in facts.volumes
+    ]
+    reached = {probe["step"]: _mounting(facts, probe, stack) for probe in there}
+    unreached = [probe for probe in there if reached[probe["step"]] is None]
+    with _helper(engine, unreached, stack=stack, images=helper_images) as helper:
+
+        def ask(probe: Probe) -> str | None:
+            container = reached[probe["step"]] or helper
+            return None if container is None else _token(engine, container, probe)
+
+        answers = in_parallel([partial(ask, probe) for probe in there])
+    found = dict(zip((probe["step"] for probe in there), answers, strict=True))
+    return {probe["step"]: found.get(probe["step"]) for probe in probes}
+
+
+def _token(engine: Engine, container: str, probe: Probe) -> str | None:
+    marker = archive.read_json(engine, container, probe["marker"])
+    if marker is None or not isinstance(token := marker.get("token"), str):
+        return None
+    if manifest := probe.get("manifest"):
+        served = archive.read_file(engine, container, manifest)
+        if served is None:
+            return None
+        if hashlib.sha256(served).hexdigest() != marker.get("manifest_digest"):
+            return None
+    return token
+
+
+def _mounting(facts: HostFacts, probe: Probe, stack: str) -> str | None:
+    """One of the stack's containers that has the probe's volume where the probe expects it."""
+    mount = _mount(probe)
+    for container in facts.containers:
+        is_there = container.get("State") not in ("removing", "dead")
+        if is_there and is_ours(container, stack) and mount.is_in(container, writable=False):
+            return str(container["Id"])
+    return None
+
+
+def _mount(probe: Probe) -> Mount:
+    """The probe's volume, or the directory of the host that is in its place."""
+    folder = probe.get("host_path")
+    return Mount(
+        type="bind" if folder else "volume",
+        source=folder or probe["volume"],
+        target=probe["mounted_at"],
+        read_only=True,
+    )
+
+
+@contextmanager
+def _helper(
+    engine: Engine, probes: Sequence[Probe], *, stack: str, images: Sequence[str]
+) -> Iterator[str | None]:
+    """A container that mounts what no other does: created, never started, removed."""
+    mounts = {_mount(probe) for probe in probes}
+    created = _create(engine, sorted(mounts, key=str), stack, images) if mounts else None
+    try:
+        yield created
+    finally:
+        if created is not None:
+            containers.remove(engine, created)
+
+
+def _create(
+    engine: Engine, mounts: Sequence[Mount], stack: str, images: Sequence[str]
+) -> str | None:
+    labels = {containers.STACK_LABEL: stack, containers.STEP_LABEL: HELPER}
+    for image in (*images, *_own_images(engine, stack)):
+        spec = containers.ContainerSpec(image=image, mounts=tuple(mounts))
+        try:
+            # No name: two previews may look at the same time.
+            return containers.create(engine, None, spec, labels)
+        except EngineError as error:
+            if error.status == HTTPStatus.BAD_REQUEST:
+                # A directory of the host that is not there: no work is in it either.
+                return None
+            raise
+        except StepError:
+            continue
+    return None
+
+
+def _own_images(engine: Engine, stack: str) -> Iterator[str]:
+    query = {"filters": {"label": [f"{containers.STACK_LABEL}={stack}"]}}
+    for image in engine.get("/images/json", query) or ():
+        yield str(image["Id"])
