@@ -1,0 +1,113 @@
+"""The command line: python -m toolchain SUBCOMMAND. `make` calls it; see --help."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+
+from toolchain.errors import ToolchainError
+from toolchain.places import Places, places_from
+
+DEFAULT_STACK = "demo"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the subcommands."""
+    top = argparse.ArgumentParser(prog="toolchain", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("setup", help="get everything that a stack needs onto this host")
+    commands.add_parser("doctor", help="tell what is there, what is missing, what setup would do")
+    commands.add_parser("env", help="print the shell settings for a bare `pulumi`")
+    for name, text in (
+        ("up", "set up, converge the stack and print the model's answer"),
+        ("preview", "set up and show what `up` would change"),
+        ("down", "destroy the stack; leave nothing but the cache folder"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("stack", nargs="?", default=DEFAULT_STACK)
+        if name == "down":
+            command.add_argument("--clean", action="store_true", help="remove downloads too")
+    test = commands.add_parser("test", help="set up and run pytest")
+    test.epilog = "everything after `test` goes to pytest"
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; an operator's mistake is a message, not a trace."""
+    options, rest = parser().parse_known_args(arguments)
+    if rest and options.command != "test":
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        return dispatch(options, rest, places_from(os.environ))
+    except ToolchainError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; run it again to go on from here", file=sys.stderr)
+        return 130
+
+
+def dispatch(options: argparse.Namespace, rest: Sequence[str], places: Places) -> int:
+    """Call what the subcommand stands for."""
+    # Each branch imports what it needs: doctor runs where nothing is installed yet.
+    if options.command == "doctor":
+        from toolchain.doctor import doctor  # noqa: PLC0415
+
+        return doctor(places, ("debian:trixie-slim",))
+    from toolchain import setup, stack  # noqa: PLC0415
+
+    if options.command == "env":
+        return print_environment(places)
+    if options.command == "down":
+        return _down(options, places)
+    environment = setup.set_up(places)
+    if options.command == "test":
+        return _pytest(rest, places, environment)
+    if options.command == "setup":
+        return 0
+    act = {"up": stack.up, "preview": stack.preview}[options.command]
+    return act(places, options.stack, environment)
+
+
+def print_environment(places: Places) -> int:
+    """Print export lines for eval; needs a finished setup."""
+    from toolchain.cli import find_cli  # noqa: PLC0415
+    from toolchain.environment import ensure_state, pulumi_settings  # noqa: PLC0415
+
+    cli = find_cli(places)
+    if cli is None:
+        msg = "there is no Pulumi CLI yet: run `make setup` first"
+        raise ToolchainError(msg)
+    ensure_state(places)
+    for name, value in pulumi_settings(places, cli.folder).items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _pytest(arguments: Sequence[str], places: Places, environment: Mapping[str, str]) -> int:
+    from toolchain.process import follow  # noqa: PLC0415
+
+    command = [places.venv / "bin" / "python", "-m", "pytest", *arguments]
+    return follow(command, env=environment, cwd=places.repository)
+
+
+def _down(options: argparse.Namespace, places: Places) -> int:
+    from toolchain import setup, stack, teardown  # noqa: PLC0415
+
+    status = 0
+    # Where no state is there is nothing to destroy, and nothing to set up for that.
+    backend = places.local_backend
+    if backend is None or options.stack in stack.local_stacks(backend):
+        status = stack.down(places, options.stack, setup.set_up_tools(places))
+    else:
+        print(f"==> The stack {options.stack} is not there: nothing to destroy", flush=True)
+    if status == 0:
+        teardown.tidy_up(places, clean=options.clean)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

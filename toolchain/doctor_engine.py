@@ -1,0 +1,65 @@
+"""The rows of `make doctor` about the Docker engine."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+from collections.abc import Callable
+
+from toolchain.doctor_table import Mark, Row
+from toolchain.engine import EngineAction, EngineFacts, choose_action, default_daemon, refusal
+from toolchain.engine_api import EngineInfo, get_json
+from toolchain.engine_daemon import running_pid
+from toolchain.places import Places
+
+PLANS = {
+    EngineAction.JOIN_GROUP: "it runs, but not for this user: setup joins the group docker",
+    EngineAction.START_SERVICE: "installed, not running: setup starts it with systemctl",
+    EngineAction.START_DAEMON: "installed, not running: setup starts dockerd",
+    EngineAction.INSTALL: "setup installs docker.io with apt-get and starts it",
+}
+
+
+def engine_row(
+    places: Places, host: str, info: EngineInfo | None, facts: Callable[[], EngineFacts]
+) -> Row:
+    """Describe the engine, or what would be done to get one."""
+    if info is None:
+        found = facts()
+        plan = PLANS.get(choose_action(found)) or refusal(found, host)
+        return Row("docker engine", Mark.MISSING, plan)
+    started = "by setup" if running_pid(default_daemon(places)) is not None else "by the host"
+    free = ""
+    # The data of an engine elsewhere is not on this host's disk.
+    if host.startswith("unix://") and info.data_root.exists():
+        free = f", {shutil.disk_usage(info.data_root).free / 1e9:.0f} GB free"
+    detail = f"{info.version} at {host}, started {started}, data in {info.data_root}{free}"
+    return Row("docker engine", Mark.THERE, detail)
+
+
+def base_image_row(host: str, image: str, *, engine_answers: bool) -> Row:
+    """Describe a base image."""
+    plan = "setup pulls it, or makes it with debootstrap where no registry answers"
+    if not engine_answers:
+        return Row(f"image {image}", Mark.MISSING, f"no engine yet; {plan}")
+    if host.startswith("ssh://"):
+        return Row(f"image {image}", Mark.OPTIONAL, f"not asked over ssh; where missing, {plan}")
+    try:
+        found = get_json(host, f"/images/{image}/json", timeout=5.0)
+    except (OSError, http.client.HTTPException, ValueError):
+        return Row(f"image {image}", Mark.MISSING, plan)
+    return Row(f"image {image}", Mark.THERE, str(found.get("Id", ""))[:19])
+
+
+def gpu_row(info: EngineInfo | None, *, has_gpu: bool) -> Row:
+    """Describe the way of a GPU into a container."""
+    if info is not None and "nvidia" in info.runtimes:
+        return Row("GPU runtime", Mark.THERE, "the engine has the NVIDIA runtime")
+    if has_gpu:
+        return Row(
+            "GPU runtime",
+            Mark.OPTIONAL,
+            "there is an NVIDIA GPU, but the engine has no NVIDIA runtime: install the NVIDIA "
+            "Container Toolkit to train on it",
+        )
+    return Row("GPU runtime", Mark.OPTIONAL, "no NVIDIA GPU here: CPU stacks only")

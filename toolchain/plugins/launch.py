@@ -1,0 +1,26 @@
+"""Starts one of the plugins: `python -I launch.py docker|command <engine-address>`.
+
+Run by path and isolated, so that neither the caller's PYTHONPATH nor a variable set here reaches
+the commands that the plugin runs for the operator.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Hand over to the named plugin with the rest of the arguments."""
+    repository = Path(__file__).resolve().parents[2]
+    sys.path.insert(0, str(repository))
+    bare_sdk = importlib.import_module("toolchain.plugins.bare_sdk")
+    bare_sdk.prepare()
+    kind, *arguments = sys.argv[1:]
+    plugin = importlib.import_module(f"toolchain.plugins.{kind}_plugin.__main__")
+    plugin.main(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Everything that a host needs, in order; a second run finds it there and says nothing."""
+
+from __future__ import annotations
+
+from toolchain.cli import Cli, ensure_cli
+from toolchain.engine import ensure_engine
+from toolchain.environment import ensure_state, pulumi_environment
+from toolchain.places import Places
+from toolchain.plugin_cache import ensure_plugins
+
+
+def set_up(places: Places) -> dict[str, str]:
+    """Bring the host to where a stack can go up; return the environment to run it in."""
+    environment = set_up_tools(places)
+    # The docker SDK takes a moment to import: not before it is needed.
+    from toolchain.base_image import ensure_base_images  # noqa: PLC0415
+
+    ensure_base_images(places)
+    return environment
+
+
+def set_up_tools(places: Places) -> dict[str, str]:
+    """Only what `pulumi destroy` needs: the engine, the CLI, its plugins, the state."""
+    ensure_engine(places)
+    return set_up_cli(places)
+
+
+def set_up_cli(places: Places) -> dict[str, str]:
+    """Only the CLI, its plugins and the state."""
+    ensure_state(places)
+    cli: Cli = ensure_cli(places)
+    environment = pulumi_environment(places, cli.folder)
+    ensure_plugins(places, cli, environment)
+    return environment

@@ -1,0 +1,132 @@
+"""`up`, `preview` and `down`: the CLI's own commands on one stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toolchain import stack_config
+from toolchain.errors import ToolchainError
+from toolchain.places import APPLICATION, Places
+from toolchain.process import follow, run
+from toolchain.progress import say
+
+
+def up(places: Places, stack: str, environment: Mapping[str, str]) -> int:
+    """Converge the stack and print what the model answers."""
+    config = _select(places, stack, environment)
+    say(f"pulumi up --stack {stack}")
+    status = _pulumi(["up", "--yes", "--skip-preview"], places, stack, config, environment)
+    if status == 0:
+        print(answers(outputs(places, stack, environment)), flush=True)
+    return status
+
+
+def preview(places: Places, stack: str, environment: Mapping[str, str]) -> int:
+    """Show what `up` would change."""
+    config = _select(places, stack, environment)
+    say(f"pulumi preview --stack {stack}")
+    return _pulumi(["preview"], places, stack, config, environment)
+
+
+def down(places: Places, stack: str, environment: Mapping[str, str]) -> int:
+    """Destroy what the stack has made, then forget the stack."""
+    if not exists(places, stack, environment):
+        say(f"The stack {stack} is not there: nothing to destroy")
+        return 0
+    config = stack_config.refresh_copy(places, stack)
+    say(f"pulumi destroy --stack {stack}")
+    status = _pulumi(["destroy", "--yes", "--skip-preview"], places, stack, config, environment)
+    if status:
+        return status
+    run(
+        ["pulumi", "stack", "rm", "--yes", "--stack", stack, "--preserve-config"]
+        + (["--remove-backups"] if places.local_backend is not None else []),
+        title=f"removing the stack {stack}",
+        env=environment,
+        cwd=places.repository,
+    )
+    stack_config.config_copy(places, stack).unlink(missing_ok=True)
+    return 0
+
+
+def exists(places: Places, stack: str, environment: Mapping[str, str]) -> bool:
+    """Tell whether the backend knows the stack."""
+    if places.local_backend is not None:
+        return stack in local_stacks(places.local_backend)
+    listed = run(
+        ["pulumi", "stack", "ls", "--json", "--non-interactive"],
+        title="listing the stacks of the backend",
+        env=environment,
+        cwd=places.repository,
+    )
+    return any(entry["name"].split("/")[-1] == stack for entry in json.loads(listed))
+
+
+def local_stacks(backend: Path) -> list[str]:
+    """Return the project's stacks in a file backend."""
+    folder = backend / ".pulumi" / "stacks" / APPLICATION
+    return sorted(
+        {
+            path.name.split(".json")[0]
+            for path in folder.glob("*.json*")
+            if path.name.endswith((".json", ".json.gz"))
+        }
+    )
+
+
+def outputs(places: Places, stack: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the stack's outputs; secret ones stay hidden."""
+    printed = run(
+        ["pulumi", "stack", "output", "--json", "--stack", stack],
+        title=f"reading the outputs of {stack}",
+        env=environment,
+        cwd=places.repository,
+    )
+    loaded: dict[str, Any] = json.loads(printed)
+    return loaded
+
+
+def answers(values: Mapping[str, Any]) -> str:
+    """Return what an operator wants to see: questions, answers, addresses."""
+    lines = [""]
+    for answer in values.get("smoke_answers") or []:
+        lines += [f"  question  {answer['prompt']}", f"  answer    {answer['answer']}", ""]
+    for key, label in (("ollama_url", "Ollama"), ("board_url", "LLaMA Board")):
+        if values.get(key):
+            lines.append(f"  {label:<12}{values[key]}")
+    return "\n".join(lines)
+
+
+def _select(places: Places, stack: str, environment: Mapping[str, str]) -> Path:
+    stack_config.committed_config(places, stack)
+    if not exists(places, stack, environment):
+        say(f"Creating the stack {stack} in {places.backend_url}")
+        stack_config.create_stack(places, stack, environment)
+    elif not stack_config.config_copy(places, stack).exists() and places.local_backend:
+        _restore_salt(places, stack)
+    return stack_config.refresh_copy(places, stack)
+
+
+def _restore_salt(places: Places, stack: str) -> None:
+    """Take a lost salt from the stack's own state, which holds it too."""
+    assert places.local_backend is not None  # noqa: S101
+    state = places.local_backend / ".pulumi" / "stacks" / APPLICATION / f"{stack}.json"
+    try:
+        checkpoint = json.loads(state.read_text())["checkpoint"]["latest"] or {}
+    except (OSError, ValueError, KeyError) as error:
+        msg = f"the state of {stack} in {state} cannot be read: {error}"
+        raise ToolchainError(msg) from error
+    salt = ((checkpoint.get("secrets_providers") or {}).get("state") or {}).get("salt")
+    if salt:
+        copy = stack_config.config_copy(places, stack)
+        stack_config.write_copy(copy, {"encryptionsalt": salt})
+
+
+def _pulumi(
+    command: list[str], places: Places, stack: str, config: Path, environment: Mapping[str, str]
+) -> int:
+    options = ["--stack", stack, "--config-file", str(config), "--color", "auto"]
+    return follow(["pulumi", *command, *options], env=environment, cwd=places.repository)
