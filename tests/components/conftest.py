@@ -1,0 +1,139 @@
+"""A recording engine in Pulumi's place, and a plan to deploy on it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks
+
+from components.host_check import HostFacts
+from components.pipeline import FineTunePipeline, FineTunePipelineArgs
+from components.planning.pipeline import PipelinePlan, plan_pipeline
+from stack_configs.loader import parse_settings
+
+COMMAND = "command:local:Command"
+CONTAINER = "docker:index/container:Container"
+IMAGE = "docker:index/image:Image"
+NETWORK = "docker:index/network:Network"
+REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
+VOLUME = "docker:index/volume:Volume"
+STACK = "finetune-stack-test"
+
+
+@dataclass
+class Engine(mocks.Mocks):
+    """Answers as the plugins would, and remembers every registration."""
+
+    registered: list[mocks.MockResourceArgs] = field(default_factory=list)
+    host_check: dict[str, Any] = field(
+        default_factory=lambda: {"problems": [], "facts": {}, "tokens": {}}
+    )
+    calls: list[mocks.MockCallArgs] = field(default_factory=list)
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self.registered.append(args)
+        outputs = dict(args.inputs)
+        if args.typ == COMMAND:
+            spec = json.loads(plain(args.inputs["stdin"]))
+            outputs["stdout"] = json.dumps(
+                {
+                    "fingerprint": spec["fingerprint"],
+                    "artefact": spec.get("artefact"),
+                    "results": {"train_loss": 0.5},
+                    "model": spec.get("served_name"),
+                    "answers": [
+                        {"prompt": prompt["prompt"], "answer": "42"}
+                        for prompt in spec.get("smoke_prompts", [])
+                    ],
+                }
+            )
+        return f"{args.name}-id", outputs
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        self.calls.append(args)
+        spec = json.loads(args.args["stdin"])
+        tokens = {probe["step"]: "token" for probe in spec["probes"]}
+        return {"stdout": json.dumps({**self.host_check, "tokens": tokens}), "stderr": ""}
+
+    def created(self, kind: str, name: str = "") -> list[mocks.MockResourceArgs]:
+        return [args for args in self.registered if args.typ == kind and name in args.name]
+
+    def spec(self, name: str) -> dict[str, Any]:
+        """What the program of the one command with that name reads on standard input."""
+        (command,) = self.created(COMMAND, name)
+        spec: dict[str, Any] = json.loads(plain(command.inputs["stdin"]))
+        return spec
+
+
+def is_secret(value: Any) -> bool:
+    """Whether a value arrived wrapped as a secret."""
+    return isinstance(value, dict) and "4dabf18193072939515e22adb298388d" in value
+
+
+def plain(value: Any) -> Any:
+    return value["value"] if is_secret(value) else value
+
+
+@pytest.fixture
+def settings_document(tmp_path: Path) -> dict[str, Any]:
+    """The smallest settings with every component, as parsed YAML."""
+    rows = [{"instruction": "What is the answer?", "output": "42"}]
+    (tmp_path / "answers.json").write_text(json.dumps(rows))
+    return {
+        "host": {"hardware": "cpu"},
+        "images": {"ollama": {"build": True}},
+        "volumes": {"output": {"retain": True}, "hf_cache": {"retain": False}},
+        "datasets": [{"name": "answers", "file": "answers.json"}],
+        "models": [
+            {
+                "name": "guide",
+                "template": "llama3",
+                "base_model": {"generate": {}},
+                "training_runs": [{"datasets": ["answers"]}],
+                "ollama_model": {"smoke_prompts": [{"prompt": "answer?", "expect": "42"}]},
+            }
+        ],
+    }
+
+
+@pytest.fixture
+def make_plan(tmp_path: Path) -> Callable[[dict[str, Any]], PipelinePlan]:
+    def make(document: dict[str, Any]) -> PipelinePlan:
+        settings = parse_settings(document, directory=tmp_path, source="test.yaml")
+        return plan_pipeline(settings, stack=STACK)
+
+    return make
+
+
+@pytest.fixture
+def engine() -> Engine:
+    recording = Engine()
+    mocks.set_mocks(recording, project="finetune-stack", stack="test", preview=False)
+    return recording
+
+
+@pytest.fixture
+def deploy(engine: Engine) -> Callable[..., FineTunePipeline]:
+    """Deploys a plan and returns once every registration has landed."""
+
+    def run(plan: PipelinePlan, **args: Any) -> FineTunePipeline:
+        pipelines: list[FineTunePipeline] = []
+
+        @pulumi.runtime.test
+        def program() -> Any:
+            tokens = {probe.step: f"token-{probe.step}" for probe in plan.host_check.probes}
+            host = HostFacts(facts={}, tokens=tokens)
+            pipeline = FineTunePipeline(
+                "pipeline", FineTunePipelineArgs(plan=plan, host=host, **args)
+            )
+            pipelines.append(pipeline)
+            return pipeline.models
+
+        program()
+        return pipelines[0]
+
+    return run

@@ -1,0 +1,92 @@
+"""The converter is fetched from any index, and only the expected bytes are accepted."""
+
+import hashlib
+import importlib.util
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[2] / "images/converter/build/fetch_converter.py"
+
+
+@pytest.fixture
+def program():
+    spec = importlib.util.spec_from_file_location("fetch_converter", PROGRAM)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def archive(program):
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as tar:
+        for name in (
+            "convert_hf_to_gguf.py",
+            "conversion/base.py",
+            "gguf-py/gguf/vocab.py",
+            "gguf-py/tests/test_x.py",
+            "src/llama.cpp",
+        ):
+            content = name.encode()
+            member = tarfile.TarInfo(f"{program.INSIDE}/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return target.getvalue()
+
+
+@pytest.fixture
+def index(program, archive, monkeypatch):
+    """A mirror whose links are relative, as mirrors have them."""
+    pages = {
+        "https://mirror.example/simple/llama-cpp-python/": (
+            '<a href="../../packages/llama_cpp_python-0.3.35.tar.gz#sha256=0">old</a>'
+            f'<a href="../../packages/{program.ARCHIVE}#sha256=1">this</a>'
+        ).encode(),
+        f"https://mirror.example/packages/{program.ARCHIVE}": archive,
+    }
+    monkeypatch.setattr(program, "_get", pages.__getitem__)
+    monkeypatch.setattr(program, "SHA256", hashlib.sha256(archive).hexdigest())
+    return "https://mirror.example/simple/"
+
+
+def test_the_archive_is_found_through_the_index(program, index, archive):
+    assert program.download(index) == archive
+
+
+def test_other_bytes_are_refused(program, index, monkeypatch, capsys):
+    monkeypatch.setattr(program, "SHA256", "0" * 64)
+
+    with pytest.raises(SystemExit):
+        program.download(index)
+    assert "expected 0000" in capsys.readouterr().err
+
+
+def test_an_index_without_the_archive_says_so(program, index, monkeypatch, capsys):
+    monkeypatch.setattr(program, "ARCHIVE", "llama_cpp_python-9.9.9.tar.gz")
+
+    with pytest.raises(SystemExit):
+        program.download(index)
+    assert "does not list llama_cpp_python-9.9.9.tar.gz" in capsys.readouterr().err
+
+
+def test_an_unreachable_index_names_the_setting(program, monkeypatch, capsys):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(program.urllib.request, "urlopen", refuse)
+
+    with pytest.raises(SystemExit):
+        program.download("https://mirror.example/simple")
+    assert "images.mirrors.python_index" in capsys.readouterr().err
+
+
+def test_only_the_converter_is_unpacked(program, archive, tmp_path):
+    program.extract(archive, tmp_path)
+
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
+    assert files == ["conversion/base.py", "convert_hf_to_gguf.py", "gguf-py/gguf/vocab.py"]

@@ -1,0 +1,89 @@
+"""The engine as the tests see it: what is there, and what was started since."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests.integration.stack import LABEL, Stack
+
+EVENT_SECONDS = 1
+"""Within which an event has arrived for sure."""
+
+
+class Engine:
+    """The real engine. Without one the tests fail: there is nothing that they could show."""
+
+    def __init__(self) -> None:
+        self.client = docker.from_env(timeout=60)
+        self.client.ping()
+        # Listened to as they come: the engine remembers 256 events, which health checks fill soon.
+        self._starts: list[dict[str, Any]] = []
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def containers(self, stack: Stack) -> dict[str, Any]:
+        found = self.client.containers.list(all=True, filters={"label": self._label(stack)})
+        return {container.name: container for container in found}
+
+    def volumes(self, stack: Stack) -> set[str]:
+        found = self.client.volumes.list(filters={"label": self._label(stack)})
+        return {volume.name for volume in found}
+
+    def networks(self, stack: Stack) -> set[str]:
+        found = self.client.networks.list(filters={"label": self._label(stack)})
+        return {network.name for network in found}
+
+    def started_since(self, stack: Stack, moment: float) -> list[str]:
+        """Names of the stack's containers that were started since, in order."""
+        time.sleep(EVENT_SECONDS)
+        return [
+            event["Actor"]["Attributes"]["name"]
+            for event in list(self._starts)
+            if event["timeNano"] / 1e9 >= moment
+            and event["Actor"]["Attributes"].get(LABEL) == stack.physical_name
+        ]
+
+    def _listen(self) -> None:
+        events = docker.from_env(timeout=None).events(
+            filters={"type": "container", "event": "start"}, decode=True
+        )
+        for event in events:
+            self._starts.append(event)
+
+    def remove_everything_of(self, stack: Stack) -> None:
+        """What a failed test left on the engine, retained volumes too."""
+        for container in self.containers(stack).values():
+            container.remove(force=True)
+        for volume in self.volumes(stack):
+            self.client.volumes.get(volume).remove(force=True)
+        for network in self.networks(stack):
+            self.client.networks.get(network).remove()
+
+    @staticmethod
+    def _label(stack: Stack) -> str:
+        return f"{LABEL}={stack.physical_name}"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture(scope="module")
+def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(tmp_path_factory.mktemp("stack") / "home")
+    try:
+        yield made
+    finally:
+        made.abandon()
+        engine.remove_everything_of(made)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A place for a stack that lives for one test."""
+    return tmp_path / "home"

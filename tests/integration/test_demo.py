@@ -1,0 +1,244 @@
+"""The whole demo on the real engine, as one story: each test goes on where the one before ended.
+
+Takes about ten minutes once images are built. If it is killed: `docker ps -a`, `docker volume ls`
+and `docker network ls` with `--filter label=finetune-stack.stack` show what to remove.
+"""
+
+import json
+import signal
+import time
+from typing import Any
+
+import docker
+import httpx
+import pytest
+
+from tests.integration.conftest import Engine
+from tests.integration.stack import Stack, Update
+
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1800)]
+
+STAGES = ("base-model", "sft", "merge", "gguf-conversion")
+
+
+@pytest.fixture(autouse=True)
+def _one_story(request: pytest.FixtureRequest, stack: Stack) -> Any:
+    """Once a chapter failed the rest cannot be read: fail at once, with the reason."""
+    if broken := getattr(stack, "broken_by", None):
+        pytest.fail(f"the story broke off in {broken}")
+    before = request.session.testsfailed
+    yield
+    if request.session.testsfailed > before:
+        stack.broken_by = request.node.name  # type: ignore[attr-defined]
+
+
+def ask(stack: Stack, prompt: str) -> str:
+    """The served model's answer, over the published port."""
+    reply = httpx.post(
+        f"{stack.outputs()['ollama_url']}/api/chat",
+        json={
+            "model": "stack-guide",
+            "messages": [{"role": "user", "content": prompt}],
+            "stream": False,
+        },
+        timeout=60,
+    )
+    reply.raise_for_status()
+    answer: str = reply.json()["message"]["content"]
+    return answer.strip()
+
+
+def succeeded(update: Update) -> Update:
+    assert update.returncode == 0, update.output
+    return update
+
+
+def changed(update: Update) -> dict[str, int]:
+    return {operation: count for operation, count in update.changes.items() if operation != "same"}
+
+
+def step(stack: Stack, noun: str) -> str:
+    return f"{stack.physical_name}-stack-guide-{noun}"
+
+
+def training_progress(engine: Engine, stack: Stack) -> int:
+    """Steps that the running training has logged."""
+    try:
+        container = engine.client.containers.get(step(stack, "sft"))
+        if container.status != "running":
+            return 0
+        folder = container.attrs["Config"]["Labels"]["finetune-stack.fingerprint"]
+        log = container.exec_run(f"tail -n 1 /app/output/runs/{folder}.partial/trainer_log.jsonl")
+        return int(json.loads(log.output).get("current_steps", 0)) if log.exit_code == 0 else 0
+    except (docker.errors.NotFound, docker.errors.APIError, json.JSONDecodeError):
+        return 0
+
+
+def trained_answer(stack: Stack) -> tuple[str, str]:
+    """A question of the training data and its answer."""
+    with open(stack.settings["datasets"][0]["file"], encoding="utf-8") as file:  # noqa: PTH123
+        row = json.load(file)[0]
+    return row["instruction"], row["output"]
+
+
+class TestDemo:
+    def test_one_up_leads_to_a_model_that_answers(self, stack: Stack, engine: Engine):
+        succeeded(stack.up())
+        question, answer = trained_answer(stack)
+        assert ask(stack, question) == answer
+        assert stack.outputs()["models"] == {"stack-guide": "stack-guide:latest"}
+
+    def test_the_answer_of_the_smoke_prompt_is_an_output(self, stack: Stack):
+        (given,) = stack.outputs()["smoke_answers"]
+        assert stack.model["ollama_model"]["smoke_prompts"][0]["expect"] in given["answer"]
+
+    def test_the_training_converged_and_its_figures_are_outputs(self, stack: Stack):
+        (results,) = stack.outputs()["training_results"].values()
+        assert results["train_loss"] < 2
+
+    def test_the_board_answers_on_its_url(self, stack: Stack):
+        assert "LLaMA" in httpx.get(stack.outputs()["board_url"], timeout=30).text
+
+    def test_only_the_services_keep_running(self, stack: Stack, engine: Engine):
+        assert set(engine.containers(stack)) == {
+            f"{stack.physical_name}-ollama-server",
+            f"{stack.physical_name}-board",
+        }
+
+    def test_a_second_up_changes_nothing_and_starts_nothing(self, stack: Stack, engine: Engine):
+        moment = time.time()
+        update = succeeded(stack.up())
+        assert changed(update) == {}
+        assert engine.started_since(stack, moment) == []
+
+    def test_a_refresh_finds_no_drift(self, stack: Stack):
+        update = succeeded(stack.refresh())
+        assert changed(update) == {}
+        assert changed(succeeded(stack.up())) == {}
+
+    def test_a_preview_has_no_side_effects(self, stack: Stack, engine: Engine):
+        moment = time.time()
+        stack.run["learning_rate"] = 0.5
+        preview = stack.preview()
+        stack.run["learning_rate"] = 0.003
+        assert preview.returncode == 0, preview.stdout
+        assert engine.started_since(stack, moment) == []
+        assert changed(succeeded(stack.up())) == {}
+
+
+class TestChanges:
+    def test_temperature_makes_the_ollama_model_alone_again(self, stack: Stack, engine: Engine):
+        moment = time.time()
+        stack.model["ollama_model"]["parameters"]["temperature"] = 0.01
+        update = succeeded(stack.up())
+        assert changed(update) == {"update": 1}
+        assert engine.started_since(stack, moment) == []
+
+    def test_going_back_trains_nothing(self, stack: Stack, engine: Engine):
+        moment = time.time()
+        stack.model["ollama_model"]["parameters"]["temperature"] = 0
+        succeeded(stack.up())
+        assert engine.started_since(stack, moment) == []
+        question, answer = trained_answer(stack)
+        assert ask(stack, question) == answer
+
+    def test_a_model_that_fails_its_prompt_does_not_replace_the_one_that_answers(
+        self, stack: Stack, engine: Engine
+    ):
+        question, answer = trained_answer(stack)
+        (prompt,) = stack.model["ollama_model"]["smoke_prompts"]
+        expected = prompt["expect"]
+        prompt["expect"] = "the moon is made of cheese"
+        update = stack.up()
+        prompt["expect"] = expected
+        assert update.returncode != 0
+        assert "the moon is made of cheese" in update.output
+        assert ask(stack, question) == answer
+        succeeded(stack.up())
+
+    def test_a_model_deleted_by_hand_is_made_again_without_training(
+        self, stack: Stack, engine: Engine
+    ):
+        moment = time.time()
+        url = stack.outputs()["ollama_url"]
+        httpx.request(
+            "DELETE", f"{url}/api/delete", json={"model": "stack-guide"}
+        ).raise_for_status()
+        update = succeeded(stack.up())
+        assert changed(update) == {"update": 1}
+        assert engine.started_since(stack, moment) == []
+        question, answer = trained_answer(stack)
+        assert ask(stack, question) == answer
+        assert changed(succeeded(stack.up())) == {}
+
+    def test_a_service_removed_by_hand_comes_back(self, stack: Stack, engine: Engine):
+        engine.containers(stack)[f"{stack.physical_name}-board"].remove(force=True)
+        succeeded(stack.refresh())
+        assert changed(succeeded(stack.up())) == {"create": 1}
+        assert "LLaMA" in httpx.get(stack.outputs()["board_url"], timeout=30).text
+
+
+class TestInterruptions:
+    def test_a_killed_training_resumes_from_its_checkpoint(self, stack: Stack, engine: Engine):
+        moment = time.time()
+        stack.run["learning_rate"] = 0.0031
+
+        def far_enough() -> bool:
+            if training_progress(engine, stack) <= stack.run["save_steps"]:
+                return False
+            engine.client.containers.get(step(stack, "sft")).kill()
+            return True
+
+        stack.up_until(far_enough, then=signal.SIGTERM)
+        update = succeeded(stack.up())
+        assert "resumes from what an interrupted run left" in update.output
+        started = engine.started_since(stack, moment)
+        # A changed learning rate is for training onwards: no image is built, no base model made.
+        assert started == [step(stack, noun) for noun in ("sft", "sft", "merge", "gguf-conversion")]
+        question, answer = trained_answer(stack)
+        assert ask(stack, question) == answer
+
+    def test_a_killed_cli_leaves_the_training_running_and_the_next_up_attaches(
+        self, stack: Stack, engine: Engine
+    ):
+        moment = time.time()
+        stack.run["learning_rate"] = 0.0032
+        stack.up_until(lambda: training_progress(engine, stack) > 1, then=signal.SIGKILL)
+        container = engine.client.containers.get(step(stack, "sft"))
+        assert container.status == "running"
+        succeeded(stack.up())
+        assert engine.started_since(stack, moment).count(step(stack, "sft")) == 1
+        assert changed(succeeded(stack.up())) == {}
+
+    def test_an_earlier_setting_converges_without_a_container(self, stack: Stack, engine: Engine):
+        moment = time.time()
+        stack.run["learning_rate"] = 0.003
+        succeeded(stack.up())
+        assert engine.started_since(stack, moment) == []
+        question, answer = trained_answer(stack)
+        assert ask(stack, question) == answer
+
+
+class TestDestroy:
+    def test_destroy_keeps_what_the_settings_retain(self, stack: Stack, engine: Engine):
+        stack.settings["volumes"]["output"]["retain"] = True
+        succeeded(stack.up())
+        succeeded(stack.destroy())
+        assert engine.volumes(stack) == {f"{stack.physical_name}-output"}
+        assert engine.containers(stack) == {}
+        assert engine.networks(stack) == set()
+
+    def test_the_next_up_adopts_it_and_trains_nothing(self, stack: Stack, engine: Engine):
+        moment = time.time()
+        stack.settings["volumes"]["output"]["retain"] = False
+        succeeded(stack.up())
+        assert not [name for name in engine.started_since(stack, moment) if name.endswith(STAGES)]
+        question, answer = trained_answer(stack)
+        assert ask(stack, question) == answer
+
+    def test_destroy_leaves_nothing_behind(self, stack: Stack, engine: Engine):
+        succeeded(stack.destroy())
+        assert engine.containers(stack) == {}
+        assert engine.volumes(stack) == set()
+        assert engine.networks(stack) == set()
+        assert stack.resources() == []

@@ -1,0 +1,217 @@
+"""Sections that are right by themselves and yet do not fit together."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack_configs.problem import Problem
+
+Find = Callable[[Any], list[Problem]]
+RUN = "models[0].training_runs[0]"
+
+
+def runs(document: dict[str, Any], *settings: dict[str, Any]) -> dict[str, Any]:
+    document["models"][0]["training_runs"] = [{"datasets": ["alpaca"], **run} for run in settings]
+    return document
+
+
+class TestNames:
+    def test_two_models_with_one_name(self, document: dict[str, Any], problems_of: Find) -> None:
+        document["models"] *= 2
+        (problem,) = problems_of(document)
+        assert problem == Problem(
+            "models[1].name",
+            "'guide'",
+            "models[0] has that name already",
+            "Give each a name of its own",
+        )
+
+    @pytest.mark.parametrize("name", ["guide", "guide:latest"])
+    def test_two_models_served_under_one_name(
+        self, document: dict[str, Any], problems_of: Find, name: str
+    ) -> None:
+        second = copy.deepcopy(document["models"][0])
+        second |= {"name": "other", "ollama_model": {"name": name}}
+        document["models"].append(second)
+        (problem,) = problems_of(document)
+        assert problem.key == "models[1].ollama_model.name"
+        assert problem.value == "'guide:latest'"
+
+    def test_one_name_with_two_tags_is_two_models(
+        self, document: dict[str, Any], problems_of: Find
+    ) -> None:
+        second = copy.deepcopy(document["models"][0])
+        second |= {"name": "other", "ollama_model": {"name": "guide:small"}}
+        document["models"].append(second)
+        assert problems_of(document) == []
+
+    def test_two_data_sets_with_one_name(self, document: dict[str, Any], problems_of: Find) -> None:
+        document["datasets"] *= 2
+        assert [problem.key for problem in problems_of(document)] == ["datasets[1].name"]
+
+    @pytest.mark.parametrize("name", ["merge", "base-model", "gguf-conversion", "ollama-model"])
+    def test_a_run_cannot_be_called_as_another_step(
+        self, document: dict[str, Any], problems_of: Find, name: str
+    ) -> None:
+        (problem,) = problems_of(runs(document, {"name": name}))
+        assert f"called {name}" in problem.rule
+
+    def test_two_runs_with_one_name(self, document: dict[str, Any], problems_of: Find) -> None:
+        (problem,) = problems_of(runs(document, {"name": "a"}, {"name": "a"}))
+        assert "two training runs are called a" in problem.rule
+
+
+def test_two_services_on_one_port(document: dict[str, Any], problems_of: Find) -> None:
+    document |= {"board": {"port": 9000}, "ollama_server": {"port": 9000}}
+    (problem,) = problems_of(document)
+    assert (problem.key, problem.value) == ("board.port", "9000")
+    document["board"]["enabled"] = False
+    assert problems_of(document) == []
+
+
+class TestData:
+    def test_a_data_set_that_is_not_declared(
+        self, document: dict[str, Any], problems_of: Find
+    ) -> None:
+        (problem,) = problems_of(runs(document, {"datasets": ["alpaca", "alpaka"]}))
+        assert (problem.key, problem.value) == (f"{RUN}.datasets[1]", "'alpaka'")
+        assert "alpaca" in problem.way_out
+
+    @pytest.fixture
+    def all_kinds(self, document: dict[str, Any], directory: Path) -> dict[str, Any]:
+        kinds = {
+            "texts": [{"text": "words"}],
+            "judged": [{"instruction": "a", "output": "b", "good": True}],
+        }
+        for name, rows in kinds.items():
+            (directory / f"{name}.json").write_text(json.dumps(rows))
+        document["datasets"] += [
+            {"name": "ranked", "file": "ranked.json", "ranking": True},
+            {"name": "texts", "file": "texts.json", "columns": {"prompt": "text"}},
+            {"name": "judged", "file": "judged.json", "columns": {"kto_tag": "good"}},
+        ]
+        return document
+
+    @pytest.mark.parametrize(
+        ("stage", "fitting"),
+        [
+            ("pt", {"alpaca", "texts"}),
+            ("sft", {"alpaca"}),
+            ("rm", {"ranked"}),
+            ("dpo", {"ranked"}),
+            ("kto", {"judged"}),
+        ],
+    )
+    @pytest.mark.parametrize("dataset", ["alpaca", "ranked", "texts", "judged"])
+    def test_each_stage_takes_its_kind_of_data(
+        self,
+        all_kinds: dict[str, Any],
+        problems_of: Find,
+        stage: str,
+        fitting: set[str],
+        dataset: str,
+    ) -> None:
+        judge = {"name": "rest", "datasets": ["alpaca"]}
+        problems = problems_of(runs(all_kinds, {"stage": stage, "datasets": [dataset]}, judge))
+        keys = [problem.key for problem in problems]
+        assert keys == ([] if dataset in fitting else [f"{RUN}.datasets[0]"])
+
+    def test_ppo_reads_prompts_alone(self, all_kinds: dict[str, Any], problems_of: Find) -> None:
+        judge = {"name": "judge", "stage": "rm", "datasets": ["ranked"]}
+        ppo = {"name": "ppo", "stage": "ppo", "reward_model": "judge", "datasets": ["texts"]}
+        assert problems_of(runs(all_kinds, judge, ppo)) == []
+
+    def test_a_verdict_must_be_true_or_false(
+        self, document: dict[str, Any], directory: Path, problems_of: Find
+    ) -> None:
+        rows = [{"instruction": "a", "output": "b", "good": "yes"}]
+        (directory / "judged.json").write_text(json.dumps(rows))
+        document["datasets"].append(
+            {"name": "judged", "file": "judged.json", "columns": {"kto_tag": "good"}}
+        )
+        (problem,) = problems_of(document)
+        assert "row 1 has no true or false in column 'good'" in problem.rule
+
+
+class TestRuns:
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            ({"arguments": {"learning_rate": 1}}, "arguments holds learning_rate"),
+            ({"arguments": {"output_dir": "/x", "bf16": True}}, "arguments holds bf16, output_dir"),
+            ({"quantization_bit": 4, "finetuning_type": "full"}, "needs finetuning_type lora"),
+            ({"use_unsloth": True, "deepspeed": "zero3"}, "use_unsloth does not go together"),
+            ({"stage": "ppo"}, "stage ppo needs a reward_model"),
+            ({"reward_model": "judge"}, "stage ppo needs a reward_model"),
+        ],
+    )
+    def test_arguments_that_do_not_fit_together(
+        self, document: dict[str, Any], problems_of: Find, settings: dict[str, Any], said: str
+    ) -> None:
+        (problem,) = problems_of(runs(document, settings))
+        assert problem.key == RUN
+        assert said in problem.rule
+
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            (
+                [{"name": "a"}, {"name": "b", "stage": "ppo", "reward_model": "a"}],
+                "no earlier run with stage rm",
+            ),
+            (
+                [{"name": "b", "stage": "ppo", "reward_model": "c"}, {"name": "c", "stage": "rm"}],
+                "no earlier run with stage rm",
+            ),
+            (
+                [{"name": "a"}, {"name": "b", "finetuning_type": "full"}],
+                "cannot go on from the LoRA adapter of run a",
+            ),
+            (
+                [
+                    {"name": "r", "stage": "rm"},
+                    {
+                        "name": "b",
+                        "stage": "ppo",
+                        "reward_model": "r",
+                        "finetuning_type": "full",
+                    },
+                ],
+                "cannot use the LoRA reward model r",
+            ),
+            ([{"stage": "rm"}], "a reward model alone cannot be served"),
+        ],
+    )
+    def test_runs_that_do_not_follow_one_another(
+        self,
+        document: dict[str, Any],
+        problems_of: Find,
+        settings: list[dict[str, Any]],
+        said: str,
+    ) -> None:
+        (problem,) = problems_of(runs(document, *settings))
+        assert problem.key == "models[0]"
+        assert said in problem.rule
+
+    def test_full_tuning_first_and_an_adapter_after_it(
+        self, document: dict[str, Any], problems_of: Find
+    ) -> None:
+        full, adapter = {"name": "a", "finetuning_type": "full"}, {"name": "b"}
+        assert problems_of(runs(document, full, adapter)) == []
+
+    @pytest.mark.parametrize(
+        ("setting", "value"),
+        [("quantization_bit", 4), ("deepspeed", "zero2"), ("use_unsloth", True)],
+    )
+    def test_what_needs_a_gpu_is_refused_on_a_host_without_one(
+        self, document: dict[str, Any], problems_of: Find, setting: str, value: Any
+    ) -> None:
+        document["host"] = {"hardware": "cpu"}
+        (problem,) = problems_of(runs(document, {setting: value}))
+        assert (problem.key, problem.value) == (f"{RUN}.{setting}", repr(value))
+        document["host"]["hardware"] = "cuda"
+        assert problems_of(document) == []

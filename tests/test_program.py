@@ -1,0 +1,68 @@
+"""`__main__.py` under mocks: settings become exports, an operator's mistake a sentence."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks, set_all_config
+
+from tests.components.conftest import Engine
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def exports(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    monkeypatch.setattr(pulumi, "export", found.__setitem__)
+    return found
+
+
+def run_program(engine: Engine, stack_config: str) -> None:
+    mocks.set_mocks(engine, project="finetune-stack", stack="test", preview=False)
+    set_all_config({"finetune-stack:stack_config": stack_config})
+
+    @pulumi.runtime.test
+    def program() -> None:
+        runpy.run_path(str(PROJECT / "__main__.py"), run_name="__main__")
+
+    program()
+
+
+@pytest.mark.parametrize("environment", ["demo", "dev"])
+def test_each_environment_of_the_project_deploys(environment: str, exports: dict[str, Any]):
+    engine = Engine()
+    run_program(engine, environment)
+    assert exports.keys() == {
+        "ollama_url",
+        "board_url",
+        "models",
+        "smoke_answers",
+        "training_results",
+        "volumes",
+    }
+    assert len(engine.registered) > 10
+
+
+def test_an_unknown_environment_is_an_error_in_words(exports: dict[str, Any]):
+    engine = Engine()
+    with pytest.raises(pulumi.RunError) as caught:
+        run_program(engine, "nowhere")
+    assert "Choose one of: demo, dev" in str(caught.value)
+    assert engine.registered == []
+
+
+def test_nothing_is_registered_on_a_host_with_problems(exports: dict[str, Any]):
+    engine = Engine()
+    problem = {"key": "board.port", "value": "7860", "rule": "in use", "way_out": "Choose another"}
+    engine.host_check["problems"] = [problem]
+    with pytest.raises(pulumi.RunError) as caught:
+        run_program(engine, "demo")
+    assert "board.port is 7860: in use. Choose another." in str(caught.value)
+    assert engine.registered == []
+
+
+def test_the_program_stays_short():
+    assert len((PROJECT / "__main__.py").read_text().splitlines()) < 60

