@@ -1,0 +1,164 @@
+"""The demo typed by hand: docker, llamafactory-cli, the converter, ollama. The stack's rival.
+
+Every command is made from the same plan, so that both do the same work on the same images.
+"""
+
+import json
+import shlex
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from components.planning.container import ContainerPlan
+from components.planning.images import ImagesPlan
+from components.planning.pipeline import PipelinePlan
+from components.planning.services import ServicePlan
+from components.planning.stage import StagePlan
+
+PROJECT = Path(__file__).parents[1]
+
+
+def docker(*arguments: str) -> str:
+    """Runs one docker command, as an operator types it; its output."""
+    done = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, check=False, timeout=1800
+    )
+    if done.returncode != 0:
+        msg = f"docker {' '.join(arguments)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        raise SystemExit(msg)
+    return done.stdout
+
+
+def run_by_hand(plan: PipelinePlan) -> dict[str, float]:
+    """Seconds of each step, in the order in which an operator takes them."""
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(step: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        seconds[step] = time.monotonic() - started
+
+    with timed("volumes and network"):
+        docker("network", "create", plan.network)
+        for volume in plan.volumes:
+            docker("volume", "create", volume.name)
+    with timed("data"):
+        _put_data(plan)
+    with timed("services"):
+        _serve(plan, plan.ollama_server)
+        if plan.board:
+            _serve(plan, plan.board)
+    for model in plan.models:
+        for stage in model.stages:
+            with timed(stage.noun):
+                _run_stage(plan, stage)
+        served = model.ollama_model
+        with timed("ollama create"), tempfile.TemporaryDirectory() as folder:
+            modelfile = Path(folder) / "Modelfile"
+            modelfile.write_text(served.modelfile)
+            docker("cp", str(modelfile), f"{plan.ollama_server.name}:/tmp/Modelfile")
+            docker(
+                *("exec", plan.ollama_server.name, "ollama", "create", served.served_name),
+                *("-f", "/tmp/Modelfile"),  # noqa: S108 - inside the container
+            )
+        with timed("ollama run"):
+            for prompt in served.smoke_prompts:
+                answer = docker(
+                    *("exec", plan.ollama_server.name, "ollama", "run"),
+                    *(served.served_name, prompt.prompt),
+                )
+                if prompt.expect not in answer:
+                    raise SystemExit(f"by hand the model answered {answer!r}")
+    if plan.board:
+        with timed("wait for the board"):
+            _wait_until_healthy(plan.board)
+    return seconds
+
+
+def training_results(plan: PipelinePlan) -> dict[str, float]:
+    """The figures that llamafactory-cli left behind."""
+    run = plan.models[0].training_runs[0]
+    text = docker("exec", plan.ollama_server.name, "cat", f"{run.artefact}/all_results.json")
+    results: dict[str, float] = json.loads(text)
+    return results
+
+
+def remove(plan: PipelinePlan) -> None:
+    """Takes everything back."""
+    for service in (plan.ollama_server, plan.board):
+        if service:
+            docker("rm", "--force", service.name)
+    for volume in plan.volumes:
+        docker("volume", "rm", "--force", volume.name)
+    docker("network", "rm", plan.network)
+
+
+def _put_data(plan: PipelinePlan) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for dataset in plan.dataset_registration.datasets:
+            target = Path(folder) / Path(dataset.target).relative_to("/app/data")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes((PROJECT / dataset.source).read_bytes())
+        (Path(folder) / "dataset_info.json").write_text(plan.dataset_registration.info)
+        name = f"{plan.volumes.data.name}-copy"
+        image = plan.images.llamafactory.reference
+        docker("create", "--name", name, "-v", f"{plan.volumes.data.name}:/app/data", image)
+        docker("cp", f"{folder}/.", f"{name}:/app/data")
+        docker("rm", name)
+
+
+def _run_stage(plan: PipelinePlan, stage: StagePlan) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in stage.files.items():
+            (Path(folder) / name).write_text(content)
+        for name, program in stage.programs.items():
+            (Path(folder) / name).write_bytes((PROJECT / program).read_bytes())
+        shell, flags, script = stage.container.command
+        command = f"mkdir -p {stage.partial}; cp /config/* {stage.partial}/ || true; {script}"
+        docker(
+            *("run", "--rm", "-v", f"{folder}:/config:ro"),
+            *_options(plan, stage.container),
+            *(_image(plan.images, stage.container), shell, flags, command),
+        )
+
+
+def _serve(plan: PipelinePlan, service: ServicePlan) -> None:
+    check = service.healthcheck
+    docker(
+        *("run", "--detach", "--name", service.name, "--restart", "unless-stopped"),
+        *("-p", f"{service.port.bind_address}:{service.port.external}:{service.port.internal}"),
+        *("--health-cmd", shlex.join(check.tests[1:])),
+        *("--health-interval", f"{check.interval}s"),
+        *("--health-start-period", f"{check.start_period}s"),
+        *_options(plan, service.container),
+        _image(plan.images, service.container),
+        *service.container.command,
+    )
+
+
+def _wait_until_healthy(service: ServicePlan) -> None:
+    deadline = time.monotonic() + service.healthcheck.wait
+    while docker("inspect", "-f", "{{.State.Health.Status}}", service.name) != "healthy\n":
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{service.name} did not become healthy")
+        time.sleep(0.5)
+
+
+def _options(plan: PipelinePlan, container: ContainerPlan) -> list[str]:
+    names = {volume.role: volume.host_path or volume.name for volume in plan.volumes}
+    options = ["--network", plan.network, "--shm-size", str(container.shm_bytes)]
+    for mount in container.mounts:
+        access = ":ro" if mount.read_only else ""
+        options += ["-v", f"{names[mount.volume]}:{mount.target}{access}"]
+    for key, value in container.environment.items():
+        options += ["-e", f"{key}={value}"]
+    return options
+
+
+def _image(images: ImagesPlan, container: ContainerPlan) -> str:
+    reference: str = getattr(images, container.image).reference
+    return reference
