@@ -81,7 +81,8 @@ def test_all_served_properties_reach_the_engine(engine, names, rich, resource):
     host, config = found.attrs["HostConfig"], found.attrs["Config"]
     assert box.resource_id == found.id
     assert set(rich["envs"]) <= set(config["Env"])
-    assert config["Labels"] == {"x": "1", "y": "2"}
+    inherited = engine.images.get(rich["image"]).labels
+    assert config["Labels"] == {**inherited, "x": "1", "y": "2"}
     assert config["Healthcheck"]["Interval"] == 90_000_000_000
     assert host["ShmSize"] == 128 * 1024 * 1024
     assert host["NanoCpus"] == 500_000_000
