@@ -4,11 +4,13 @@ They reach into the volumes that the container mounts, so that no step needs a p
 """
 
 import base64
+import io
 import json
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,30 +34,34 @@ class FileStat:
 
 def stat_path(engine: Engine, container: str, path: str) -> FileStat | None:
     """Size and time of a path in the container; None when there is none."""
-    try:
-        with engine.open("HEAD", f"/containers/{container}/archive", {"path": path}) as response:
-            encoded = response.getheader(STAT_HEADER, "")
-    except MissingError:
-        return None
-    told = json.loads(base64.b64decode(encoded))
+    with engine.calls() as api:
+        # The SDK has no call for this one; its `get_archive` begins to send the content too.
+        url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
+        response = api.head(url, params={"path": path}, timeout=api.timeout)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        response.raise_for_status()
+    told = json.loads(base64.b64decode(response.headers[STAT_HEADER]))
     return FileStat(size=int(told["size"]), changed=str(told["mtime"]))
 
 
 def read_files(engine: Engine, container: str, path: str) -> dict[str, bytes] | None:
     """Every file at or below a path, by its name from the path's own last part on."""
     try:
-        with engine.open("GET", f"/containers/{container}/archive", {"path": path}) as response:
-            files: dict[str, bytes] = {}
-            with tarfile.open(fileobj=response, mode="r|") as archive:
-                for member in archive:
-                    if (file := archive.extractfile(member)) is not None:
-                        files[member.name] = file.read()
-            response.read()
-            return files
+        with engine.calls() as api:
+            pieces, _ = api.get_archive(container, path)
+            content = io.BytesIO(b"".join(pieces))
     except MissingError:
         return None
+    files: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=content, mode="r:") as archive:
+            for member in archive:
+                if (file := archive.extractfile(member)) is not None:
+                    files[member.name] = file.read()
     except tarfile.TarError as error:
         raise StepError(f"cannot read {path} out of container {container}: {error}") from error
+    return files
 
 
 def read_file(engine: Engine, container: str, path: str) -> bytes | None:
@@ -86,11 +92,8 @@ def put_files(
 
     What lies there beside them stays. A file of any size is sent while it is read.
     """
-    content = tar_stream(files, folder=folder)
-    with engine.open(
-        "PUT", f"/containers/{container}/archive", {"path": root}, content=content
-    ) as response:
-        response.read()
+    with engine.calls() as api:
+        api.put_archive(container, root, tar_stream(files, folder=folder))
 
 
 def tar_stream(files: Mapping[str, Content], *, folder: str | None = None) -> Iterator[bytes]:

@@ -132,8 +132,15 @@ class ContainerSpec:
 
 def list_containers(engine: Engine, *labels: str) -> list[Summary]:
     """Every container, running or not, with all these labels (`key=value`)."""
-    found = engine.get("/containers/json", {"all": True, "filters": {"label": list(labels)}})
-    return list(found or ())
+    with engine.calls() as api:
+        return list(api.containers(all=True, filters={"label": list(labels)}))
+
+
+def inspect(engine: Engine, container: str) -> Mapping[str, Any]:
+    """All that the engine knows of one container. Raises `MissingError`."""
+    with engine.calls() as api:
+        found: Mapping[str, Any] = api.inspect_container(container)
+    return found
 
 
 def containers_of(engine: Engine, stack: str, name: str) -> list[Summary]:
@@ -143,9 +150,11 @@ def containers_of(engine: Engine, stack: str, name: str) -> list[Summary]:
 
 def create(engine: Engine, name: str | None, spec: ContainerSpec, labels: Mapping[str, str]) -> str:
     """Create a container, not started; its id. Without a name the engine finds one."""
-    query = {"name": name} if name else None
     try:
-        created = engine.post("/containers/create", query, spec.body(labels))
+        with engine.calls() as api:
+            created = api.create_container_from_config(  # type: ignore[no-untyped-call]
+                spec.body(labels), name
+            )
     except MissingError as error:
         raise StepError(
             f"cannot create container {name or ''} from image {spec.image}: {error.message}. "
@@ -164,29 +173,31 @@ def create(engine: Engine, name: str | None, spec: ContainerSpec, labels: Mappin
 def start(engine: Engine, container: str, name: str) -> None:
     """Start a created container; one that cannot start is explained by the engine's words."""
     try:
-        engine.post(f"/containers/{container}/start")
+        with engine.calls() as api:
+            api.start(container)
     except EngineError as error:
         raise StepError(f"container {name} cannot be started: {error.message}") from error
 
 
 def stop(engine: Engine, container: str) -> None:
     """Stop a container; nothing happens to one that does not run."""
-    with ignored_when_gone():
-        engine.post(f"/containers/{container}/stop", {"t": STOP_SECONDS})
+    with ignored_when_gone(), engine.calls() as api:
+        api.stop(container, timeout=STOP_SECONDS)
 
 
 def remove(engine: Engine, container: str) -> None:
     """Remove a container and its anonymous volumes; when this returns, its name is free."""
     try:
-        engine.delete(f"/containers/{container}", {"force": True, "v": True})
+        with engine.calls() as api:
+            api.remove_container(container, force=True, v=True)
     except MissingError:
         return
     except EngineError as error:
         if error.status != HTTPStatus.CONFLICT:
             raise
         # Somebody else is removing it.
-        with ignored_when_gone():
-            engine.post(f"/containers/{container}/wait", {"condition": "removed"})
+        with ignored_when_gone(), engine.calls() as api:
+            api.wait(container, condition="removed")
 
 
 @contextmanager

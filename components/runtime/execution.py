@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from components.runtime.engine import Engine
 from components.runtime.failure import EngineError, StepError
 
-STDOUT = 1
-HEADER = 8
 TIMED_OUT = 124
 """How the `timeout` program says that it ended what it ran."""
 
@@ -35,9 +33,9 @@ def execute(
     The time limit holds inside the container: nothing is left running there when it is over.
     """
     limited = ["timeout", str(max(1, int(seconds))), *command]
-    body = {"AttachStdout": True, "AttachStderr": True, "Cmd": limited}
     try:
-        created = engine.post(f"/containers/{container}/exec", body=body)
+        with engine.calls() as api:
+            created = api.exec_create(container, limited)["Id"]
     except EngineError as error:
         raise StepError(
             f"container {container} does not run ({error.message}). "
@@ -46,14 +44,12 @@ def execute(
     texts = {True: "", False: ""}
     # A piece may end in the middle of a letter.
     decoders = {is_output: codecs.getincrementaldecoder("utf-8")("replace") for is_output in texts}
-    start = {"Detach": False, "Tty": False}
-    with engine.open("POST", f"/exec/{created['Id']}/start", body=start, patience=None) as stream:
-        while len(header := stream.read(HEADER)) == HEADER:
-            piece = stream.read(int.from_bytes(header[4:], "big"))
-            is_output = header[0] == STDOUT
-            words = decoders[is_output].decode(piece)
-            texts[is_output] += words
-            if on_words and not is_output:
-                on_words(words)
-    code = engine.get(f"/exec/{created['Id']}/json")["ExitCode"]
+    with engine.calls() as api:
+        for pieces in api.exec_start(created, stream=True, demux=True):
+            for is_output, piece in zip((True, False), pieces, strict=True):
+                words = decoders[is_output].decode(piece or b"")
+                texts[is_output] += words
+                if on_words and words and not is_output:
+                    on_words(words)
+        code = api.exec_inspect(created)["ExitCode"]
     return Execution(exit_code=int(code or 0), output=texts[True], errors=texts[False])

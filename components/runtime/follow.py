@@ -3,16 +3,15 @@
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+from components.runtime.containers import inspect
 from components.runtime.engine import Engine
 from components.runtime.failure import EngineError, StepError
 from components.runtime.program import Interrupted
 
 TICK_SECONDS = 1.0
-FRAME_HEADER = 8
-"""The engine puts the stream's number and the length before each piece of a log."""
 
 
 class DeadlinePassedError(StepError):
@@ -49,29 +48,18 @@ def follow(
 
 def read_log(engine: Engine, container: str, *, lines: int) -> str:
     """The end of a container's log; empty where its log driver keeps none to read."""
-    query = {"stdout": True, "stderr": True, "tail": lines}
     try:
-        with engine.open("GET", f"/containers/{container}/logs", query) as response:
-            content = response.read()
+        with engine.calls() as api:
+            content: bytes = api.logs(container, tail=lines)
     except EngineError:
         return ""
-    return b"".join(payload for _, payload in frames(content)).decode(errors="replace")
-
-
-def frames(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The pieces of an engine's stream: 1 for standard output, 2 for standard error."""
-    position = 0
-    while position + FRAME_HEADER <= len(content):
-        length = int.from_bytes(content[position + 4 : position + FRAME_HEADER], "big")
-        begin = position + FRAME_HEADER
-        yield content[position], content[begin : begin + length]
-        position = begin + length
+    return content.decode(errors="replace")
 
 
 def _wait(engine: Engine, container: str, ended: "queue.SimpleQueue[Exception | None]") -> None:
     try:
-        with engine.open("POST", f"/containers/{container}/wait", patience=None) as response:
-            response.read()
+        with engine.calls() as api:
+            api.wait(container)
     except StepError as error:
         ended.put(error)
     else:
@@ -79,6 +67,6 @@ def _wait(engine: Engine, container: str, ended: "queue.SimpleQueue[Exception | 
 
 
 def _started_at(engine: Engine, container: str) -> datetime:
-    told = str(engine.get(f"/containers/{container}/json")["State"]["StartedAt"])
+    told = str(inspect(engine, container)["State"]["StartedAt"])
     # The engine writes nanoseconds, of which Python 3.11 reads no more than microseconds.
     return datetime.fromisoformat(told[:19]).replace(tzinfo=UTC)

@@ -51,15 +51,13 @@ class HostFacts:
 
 def look(engine: Engine) -> HostFacts:
     """Ask the engine for everything at once. Raises `EngineUnreachableError`."""
-    questions: list[Callable[[], Any]] = [
-        lambda: engine.get("/info"),
-        lambda: engine.get("/containers/json", {"all": True}),
-        lambda: engine.get("/volumes"),
-    ]
-    info, containers, volumes = in_parallel(questions)
+    with engine.calls() as api:
+        info, containers, volumes = in_parallel(
+            [api.info, lambda: api.containers(all=True), api.volumes]
+        )
     return HostFacts(
         info=info,
-        containers=list(containers or ()),
+        containers=containers,
         volumes={volume["Name"]: volume for volume in volumes.get("Volumes") or ()},
         disk_free=_disk_free(info["DockerRootDir"]) if engine.is_local else None,
     )

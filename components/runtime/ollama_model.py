@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from components.runtime import archive
+from components.runtime import archive, containers
 from components.runtime.engine import Engine
 from components.runtime.failure import MissingError, StepError
 from components.runtime.marker import write_marker
@@ -91,7 +91,7 @@ def delete(spec: Spec) -> Mapping[str, Any]:
     """Remove the model where it is the stack's, and what an interruption left behind."""
     engine, model = Engine(spec.get("engine")), _read_model(spec)
     try:
-        is_running = engine.get(f"/containers/{model.server}/json")["State"]["Running"]
+        is_running = containers.inspect(engine, model.server)["State"]["Running"]
     except MissingError:
         is_running = False
     if not is_running:

@@ -154,7 +154,7 @@ class StageWork:
 
     def _failure(self, container: str, seconds: float) -> str:
         stage = self._stage
-        state = self._engine.get(f"/containers/{container}/json")["State"]
+        state = containers.inspect(self._engine, container)["State"]
         if state["Status"] in GOING:
             containers.remove(self._engine, container)
             raise MissingError(HTTPStatus.NOT_FOUND, stage.what, "it was removed")

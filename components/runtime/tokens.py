@@ -123,6 +123,7 @@ def _create(
 
 
 def _own_images(engine: Engine, stack: str) -> Iterator[str]:
-    query = {"filters": {"label": [f"{containers.STACK_LABEL}={stack}"]}}
-    for image in engine.get("/images/json", query) or ():
+    with engine.calls() as api:
+        found = api.images(filters={"label": f"{containers.STACK_LABEL}={stack}"})
+    for image in found:
         yield str(image["Id"])

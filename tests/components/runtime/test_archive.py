@@ -8,7 +8,6 @@ import pytest
 
 from components.runtime.archive import CHUNK, tar_stream
 from components.runtime.failure import StepError
-from components.runtime.follow import frames
 
 
 def members(content: bytes) -> dict[str, bytes | None]:
@@ -54,9 +53,3 @@ def test_a_file_that_shrinks_while_it_is_sent_is_an_error(tmp_path: Path):
     file.write_bytes(b"")
     with pytest.raises(StepError, match="became shorter"):
         list(stream)
-
-
-def test_frames_of_a_stream():
-    content = b"\x01\0\0\0\0\0\0\x02hi\x02\0\0\0\0\0\0\x01!"
-    assert list(frames(content)) == [(1, b"hi"), (2, b"!")]
-    assert list(frames(b"\x01\0\0")) == []

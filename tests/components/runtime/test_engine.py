@@ -66,58 +66,62 @@ class TestLoss:
             yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
             thread.join(timeout=10)
 
-    ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-
-    def test_a_kept_connection_that_died_is_replaced(self):
-        with (
-            self.engine_that(self.ANSWER, self.ANSWER) as address,
-            closing(Engine(address)) as engine,
-        ):
-            assert engine.get("/info") == {}
-            assert engine.get("/info") == {}
+    VERSION = (
+        b'HTTP/1.1 200 OK\r\nContent-Length: 21\r\nConnection: close\r\n\r\n{"ApiVersion":"1.41"}'
+    )
 
     def test_an_engine_that_goes_away_is_told_from_one_that_never_was(self):
-        with self.engine_that(self.ANSWER, b"") as address, closing(Engine(address)) as engine:
-            engine.get("/info")
-            with pytest.raises(EngineUnreachableError, match="does not answer any more") as lost:
-                engine.get("/info")
+        with self.engine_that(self.VERSION, b"") as address, closing(Engine(address)) as engine:
+            with (
+                pytest.raises(EngineUnreachableError, match="does not answer any more") as lost,
+                engine.calls() as api,
+            ):
+                api.info()
             assert "attaches" in str(lost.value)
         with (
             self.engine_that(b"") as address,
             closing(Engine(address)) as engine,
             pytest.raises(EngineUnreachableError, match="no Docker engine answers"),
+            engine.calls(),
         ):
-            engine.get("/info")
+            pass
 
     def test_an_answer_that_breaks_off_is_a_lost_engine(self):
         broken = b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{"
         with (
-            self.engine_that(broken) as address,
+            self.engine_that(self.VERSION, broken) as address,
             closing(Engine(address)) as engine,
-            pytest.raises(EngineUnreachableError),
+            pytest.raises(EngineUnreachableError, match="does not answer any more"),
+            engine.calls() as api,
         ):
-            engine.get("/info")
+            api.info()
+
+    def test_the_reason_is_the_systems_own(self):
+        with (
+            closing(Engine("tcp://127.0.0.1:1")) as engine,
+            pytest.raises(EngineUnreachableError) as unreachable,
+            engine.calls(),
+        ):
+            pass
+        assert unreachable.value.reason.endswith("([Errno 111] Connection refused)")
 
     def test_an_unknown_kind_of_address_is_explained(self):
-        with pytest.raises(EngineUnreachableError, match="ssh://USER@HOST"):
-            Engine("ftp://box").get("/info")
+        with (
+            pytest.raises(EngineUnreachableError, match="ssh://USER@HOST"),
+            Engine("ftp://box").calls(),
+        ):
+            pass
 
 
 @pytest.mark.engine
 class TestRealEngine:
-    def test_connections_are_kept(self):
-        with closing(Engine()) as engine:
-            engine.get("/info")
-            (kept,) = engine._idle
-            engine.get("/info")
-            assert engine._idle == [kept]
-
     def test_refusals_carry_the_engines_words(self):
         with closing(Engine()) as engine:
-            with pytest.raises(MissingError, match="No such container"):
-                engine.get("/containers/fts-test-nowhere/json")
-            with pytest.raises(EngineError, match="refused POST /containers/create"):
-                engine.post("/containers/create", body={"Image": ""})
+            with pytest.raises(MissingError, match="No such container"), engine.calls() as api:
+                api.inspect_container("fts-test-nowhere")
+            refused = pytest.raises(EngineError, match=r"refused POST /v[0-9.]+/containers/create")
+            with refused, engine.calls() as api:
+                api.create_container_from_config({"Image": ""})
 
     def test_an_engine_on_another_host_is_reached_through_ssh(
         self, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
