@@ -8,6 +8,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from stack_configs.problem import rule_error
 from stack_configs.strict_model import ImageReference, StrictModel, Url, Version
 
+Extra = Literal["bitsandbytes", "deepspeed", "liger-kernel", "metrics", "unsloth"]
+"""As LLaMA-Factory's own requirements/*.txt are called."""
+
 
 class BuiltImageSettings(StrictModel):
     """An image that is built from its Dockerfile under `images/`, or a ready one that is pulled."""
@@ -35,8 +38,8 @@ class LlamaFactoryImageSettings(BuiltImageSettings):
 
     version: Version = "0.9.5"
     extras: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")], ...],
-        Field(description="pip extras of llamafactory, such as deepspeed."),
+        tuple[Extra, ...],
+        Field(description="Optional parts of LLaMA-Factory, beside those that the runs need."),
     ] = ()
 
 

@@ -1,14 +1,14 @@
 """Images: what is built or pulled, and the tag that says what is in it (F1-F4, F8)."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from components.planning.fingerprint import fingerprint, tree_digest
 from stack_configs.host import Hardware
-from stack_configs.images import BuiltImageSettings, ImagesSettings
+from stack_configs.images import BuiltImageSettings, Extra, ImagesSettings
 from stack_configs.settings import Settings
 
 REPOSITORY = "finetune-stack"
@@ -18,12 +18,19 @@ IMAGES = PROJECT / "images"
 LLAMAFACTORY_BASE: Mapping[Hardware, str] = {
     "cpu": "debian:trixie-slim",
     "cuda": "hiyouga/pytorch:th2.6.0-cu124-flashattn2.7.4-cxx11abi0-devel",
-    "rocm": "hiyouga/pytorch:th2.6.0-rocm6.2.4-devel",
-    "npu": "ascendai/cann:8.3.rc2-910b-ubuntu22.04-py3.11",
+    "rocm": "rocm/pytorch:rocm7.2_ubuntu24.04_py3.12_pytorch_release_2.7.1",
+    "npu": "ascendai/cann:9.0.0-910b-ubuntu22.04-py3.11",
 }
-"""The bases of LLaMA-Factory's own Dockerfiles; debian for the variant that upstream has not."""
+"""The bases of LLaMA-Factory 0.9.5's own Dockerfiles; debian for the variant that it has not."""
 
 OLLAMA_BASE = "debian:trixie-slim"
+
+EXTRA_OF: Mapping[str, Extra] = {
+    "quantization_bit": "bitsandbytes",
+    "deepspeed": "deepspeed",
+    "use_unsloth": "unsloth",
+}
+"""What a setting of a training run needs in the image (T4, T6, T7)."""
 
 Builder = Literal["BuilderBuildKit", "BuilderV1"]
 
@@ -66,7 +73,9 @@ class ImagesPlan:
 def plan_images(settings: Settings) -> ImagesPlan:
     """The images of an environment. Stacks share them: the tag says what is inside."""
     images, hardware = settings.images, settings.host.hardware
-    downloads = _downloads(images)
+    authorities = {"EXTRA_CA_B64": _certificates(images.certificate_authority)}
+    packages = {"APT_MIRROR": images.mirrors.apt or ""}
+    python = {"PIP_INDEX_URL": images.mirrors.python_index or ""}
     llamafactory = _plan_image(
         images,
         images.llamafactory,
@@ -75,9 +84,11 @@ def plan_images(settings: Settings) -> ImagesPlan:
         dockerfile=f"Dockerfile.{hardware}",
         base=LLAMAFACTORY_BASE[hardware],
         args={
-            **downloads,
+            **authorities,
+            **packages,
+            **python,
             "LLAMAFACTORY_VERSION": images.llamafactory.version,
-            "EXTRAS": ",".join(images.llamafactory.extras),
+            "EXTRAS": ",".join(sorted({*images.llamafactory.extras, *_extras_of_runs(settings)})),
         },
     )
     converter = _plan_image(
@@ -88,7 +99,7 @@ def plan_images(settings: Settings) -> ImagesPlan:
         dockerfile="Dockerfile",
         base=None if images.converter.base_image else llamafactory.reference,
         base_is_ours=True,
-        args=downloads,
+        args={**authorities, **python},
     )
     ready = images.ollama.image or f"ollama/ollama:{images.ollama.version}"
     ollama = _plan_image(
@@ -98,7 +109,7 @@ def plan_images(settings: Settings) -> ImagesPlan:
         repository=f"{REPOSITORY}/ollama",
         dockerfile="Dockerfile",
         base=OLLAMA_BASE,
-        args={**downloads, "OLLAMA_VERSION": images.ollama.version},
+        args={**authorities, **packages, "OLLAMA_VERSION": images.ollama.version},
     )
     return ImagesPlan(llamafactory=llamafactory, converter=converter, ollama=ollama)
 
@@ -149,12 +160,12 @@ def mirrored(image: str, registry: str | None) -> str:
     return f"{registry.rstrip('/')}/{image if rest else f'library/{image}'}"
 
 
-def _downloads(images: ImagesSettings) -> dict[str, str]:
-    return {
-        "PIP_INDEX_URL": images.mirrors.python_index or "",
-        "APT_MIRROR": images.mirrors.apt or "",
-        "EXTRA_CA_B64": _certificates(images.certificate_authority),
-    }
+def _extras_of_runs(settings: Settings) -> Iterator[Extra]:
+    for model in settings.models:
+        for run in model.training_runs:
+            for setting, extra in EXTRA_OF.items():
+                if getattr(run, setting):
+                    yield extra
 
 
 def _certificates(location: str | None) -> str:

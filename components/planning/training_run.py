@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
@@ -89,7 +90,11 @@ def plan_training_run(
         fingerprint=mark,
         container=ContainerPlan(
             image=image.role,
-            command=then_complete(mark, f"llamafactory-cli train {folder / CONFIG}"),
+            command=then_complete(
+                mark,
+                drop_half_written_checkpoints(folder),
+                f"llamafactory-cli train {folder / CONFIG}",
+            ),
             environment={
                 **accelerator.environment,
                 **_environment(settings, offline=offline),
@@ -104,6 +109,18 @@ def plan_training_run(
         secret_environment=() if offline else ("HF_TOKEN",),
         deadline_seconds=int(settings.deadline_hours * 3600),
         yields_adapter=settings.finetuning_type == "lora",
+    )
+
+
+def drop_half_written_checkpoints(folder: PurePosixPath) -> str:
+    """A shell command that leaves the checkpoints that a killed run had finished.
+
+    The trainer resumes from the newest one, complete or not, and writes trainer_state.json last
+    (huggingface/transformers#35782).
+    """
+    return (
+        f"for checkpoint in {folder}/checkpoint-*; do "
+        'test -e "$checkpoint/trainer_state.json" || rm -rf "$checkpoint"; done'
     )
 
 

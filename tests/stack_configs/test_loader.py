@@ -175,7 +175,7 @@ class TestMessages:
             ("host.engine", "gpu-box", "must match pattern", "Give a value"),
             ("images.llamafactory.version", 3.10, "must be text", "Put it in quotes"),
             ("images.ollama.image", "an image", "must match pattern", "Give a value"),
-            ("images.llamafactory.extras", ["x; rm"], "must match pattern", "Give a value"),
+            ("images.llamafactory.extras", ["x; rm"], "must be 'bitsandbytes'", "Use one of"),
             ("volumes.data.host_path", "here", "must match pattern", "Give a value"),
             ("models[0].name", "My Model", "must match pattern", "Give a value"),
             ("models[0].base_model.hub", "llama", "must match pattern", "Give a value"),

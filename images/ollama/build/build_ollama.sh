@@ -45,7 +45,8 @@ backends=$!
 
 # The linker's and the compiler's debug information would double the time and the size.
 export CGO_ENABLED=1 CGO_CFLAGS="-O2" CGO_CXXFLAGS="-O2"
-go build -trimpath -o "$destination/bin/ollama" \
+# -v: its package names are the only sign of life for minutes.
+go build -v -trimpath -o "$destination/bin/ollama" \
     -ldflags "-w -s -X=$module/version.Version=$OLLAMA_VERSION -X=$module/server.mode=release" . ||
     fail "the compiler failed, see above"
 wait $backends || fail "the processor backends failed:

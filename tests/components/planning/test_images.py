@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
-from components.planning.images import LLAMAFACTORY_BASE, ImagesPlan, mirrored
+from components.planning.images import LLAMAFACTORY_BASE, ImagesPlan, mirrored, plan_images
 from components.planning.pipeline import PipelinePlan
+from stack_configs.images import Extra
+from stack_configs.settings import Settings
+
+PROJECT = Path(__file__).parents[3]
 
 Images = Callable[..., ImagesPlan]
 
@@ -70,6 +74,59 @@ class TestTags:
         assert plan.dockerfile == f"images/llamafactory/Dockerfile.{hardware}"
         assert plan.base_image == plan.args["BASE_IMAGE"] == LLAMAFACTORY_BASE[hardware]
         assert plan.reference.startswith(f"finetune-stack/llamafactory-{hardware}:")
+
+
+class TestDockerfiles:
+    """The plan and the real Dockerfiles."""
+
+    @pytest.mark.parametrize("hardware", LLAMAFACTORY_BASE)
+    def test_one_takes_every_argument_that_it_is_given(
+        self, settings_with: Callable[..., Settings], hardware: Any
+    ) -> None:
+        images = {"ollama": {"build": True}}
+        plan = plan_images(
+            settings_with(lambda d: d.update(host={"hardware": hardware}, images=images))
+        )
+        for image in (plan.llamafactory, plan.converter, plan.ollama):
+            lines = (PROJECT / image.dockerfile).read_text().splitlines()
+            declared = {
+                line.removeprefix("ARG ").partition("=")[0]
+                for line in lines
+                if line.startswith("ARG ")
+            }
+            assert image.args.keys() <= declared
+
+    @pytest.mark.parametrize("hardware", LLAMAFACTORY_BASE)
+    def test_the_base_that_is_planned_is_its_own_default(self, hardware: Any) -> None:
+        dockerfile = PROJECT / f"images/llamafactory/Dockerfile.{hardware}"
+        assert f"ARG BASE_IMAGE={LLAMAFACTORY_BASE[hardware]}\n" in dockerfile.read_text()
+
+
+class TestExtras:
+    def extras(self, images: ImagesPlan) -> str:
+        return images.llamafactory.args["EXTRAS"]
+
+    def test_a_run_brings_what_it_needs_into_the_image(
+        self, plan_with: Callable[..., PipelinePlan]
+    ) -> None:
+        def change(document: dict[str, Any]) -> None:
+            document.update(
+                host={"hardware": "cuda"}, images={"llamafactory": {"extras": ["metrics"]}}
+            )
+            document["models"][0]["training_runs"] = [
+                {"name": "a", "datasets": ["alpaca"], "quantization_bit": 4},
+                {"name": "b", "datasets": ["alpaca"], "deepspeed": "zero2"},
+            ]
+
+        assert self.extras(plan_with(change).images) == "bitsandbytes,deepspeed,metrics"
+
+    def test_one_that_needs_nothing_brings_nothing(self, images: Images) -> None:
+        assert self.extras(images()) == ""
+
+    def test_the_build_knows_each_of_them(self) -> None:
+        script = (PROJECT / "images/llamafactory/build/install_llamafactory.sh").read_text()
+        for extra in Extra.__args__:
+            assert f"    {extra}) extras=" in script
 
 
 class TestBases:

@@ -1,7 +1,9 @@
 """The YAML that `llamafactory-cli train` gets, as its own loader reads it."""
 
 import json
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from components.planning.training_run import (
     TrainingRunPlan,
     Weights,
     deepspeed_config,
+    drop_half_written_checkpoints,
     render_arguments,
 )
 from stack_configs.training_runs import TrainingRunSettings
@@ -160,3 +163,23 @@ class TestDeepSpeed:
         host = {"hardware": "cuda"}
         marks = {train(host, deepspeed=z).fingerprint for z in (None, "zero2", "zero3")}
         assert len(marks) == 3
+
+
+class TestCheckpoints:
+    def dropped(self, folder: Path) -> list[str]:
+        subprocess.run(["sh", "-ec", drop_half_written_checkpoints(folder)], check=True)
+        return sorted(path.name for path in folder.iterdir())
+
+    def test_one_that_a_kill_left_half_written_is_dropped(self, tmp_path: Path) -> None:
+        for name, file in (("20", "trainer_state.json"), ("40", "model.safetensors")):
+            (tmp_path / f"checkpoint-{name}").mkdir()
+            (tmp_path / f"checkpoint-{name}" / file).touch()
+        (tmp_path / "trainer_log.jsonl").touch()
+        assert self.dropped(tmp_path) == ["checkpoint-20", "trainer_log.jsonl"]
+
+    def test_a_first_run_has_none(self, tmp_path: Path) -> None:
+        assert self.dropped(tmp_path) == []
+
+    def test_they_are_dropped_before_the_training_begins(self, train: Train) -> None:
+        script = train().container.command[-1]
+        assert script.index("trainer_state.json") < script.index("llamafactory-cli train")
