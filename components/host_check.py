@@ -31,7 +31,11 @@ def look_at_host(plan: HostCheckPlan, *, helper_images: Sequence[str]) -> HostFa
     look into a volume that no other container mounts.
     Raises `SettingsError` with every problem of the host.
     """
-    spec = {**dataclasses.asdict(plan), "minimum": plan.minimum.model_dump()}
+    spec = {
+        **dataclasses.asdict(plan),
+        "gpu": plan.gpu.model_dump(),
+        "minimum": plan.minimum.model_dump(),
+    }
     answer = command.local.run(
         command=program_command("host_check"),
         stdin=json.dumps({**spec, "helper_images": list(helper_images)}),

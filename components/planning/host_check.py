@@ -10,7 +10,7 @@ from components.planning.ollama_model import OllamaModelPlan
 from components.planning.services import ServicePlan
 from components.planning.stage import StagePlan
 from components.planning.volumes import VolumesPlan
-from stack_configs.host import Hardware, HostMinimumSettings
+from stack_configs.host import GpuSettings, Hardware, HostMinimumSettings
 from stack_configs.settings import Settings
 
 
@@ -48,6 +48,7 @@ class HostCheckPlan:
     engine: str | None
     check: Literal["full", "plan_only"]
     hardware: Hardware
+    gpu: GpuSettings
     minimum: HostMinimumSettings
     ports: tuple[PortClaim, ...]
     volumes: tuple[str, ...]
@@ -102,6 +103,7 @@ def plan_host_check(
         engine=settings.host.engine,
         check=settings.host.check,
         hardware=settings.host.hardware,
+        gpu=settings.host.gpu,
         minimum=settings.host.minimum,
         ports=tuple(
             PortClaim(

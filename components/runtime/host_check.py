@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from components.runtime.engine import Engine
 from components.runtime.failure import EngineUnreachableError
 from components.runtime.host_facts import look
+from components.runtime.host_gpus import gpu_memory, gpu_problems
 from components.runtime.host_ports import port_problems
 from components.runtime.host_problems import (
     HostProblem,
@@ -55,6 +56,7 @@ def check(spec: Spec) -> Mapping[str, Any]:
 def _check(engine: Engine, spec: Spec) -> Mapping[str, Any]:
     stack, hardware = part(spec, "stack"), part(spec, "hardware")
     facts = look(engine)
+    gpus = gpu_memory(hardware) if engine.is_local else None
     found = found_tokens(
         engine,
         facts,
@@ -65,6 +67,7 @@ def _check(engine: Engine, spec: Spec) -> Mapping[str, Any]:
     problems = [
         *size_problems(facts, part(spec, "minimum"), work_left=None in found.values()),
         *hardware_problems(facts, hardware, is_local=engine.is_local),
+        *gpu_problems(gpus, part(spec, "gpu")),
         *port_problems(
             facts.containers, part(spec, "ports"), stack=stack, is_local=engine.is_local
         ),
@@ -78,6 +81,8 @@ def _check(engine: Engine, spec: Spec) -> Mapping[str, Any]:
     unchecked = []
     if facts.disk_free is None:
         unchecked.append("free disk space: the engine's data root cannot be seen from here")
+    if gpus is None and hardware != "cpu":
+        unchecked.append("GPU memory: no driver here tells of it")
     if not engine.is_local:
         unchecked.append("ports held by programs outside Docker: the engine is on another host")
         if hardware != "cpu":
