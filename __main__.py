@@ -1,10 +1,8 @@
 """One environment: its settings, the plan, one pipeline, and what an operator asks of it."""
 
 import pulumi
-import pulumi_docker as docker
 
-from components.host_check import look_at_host
-from components.pipeline import FineTunePipeline, FineTunePipelineArgs
+from components.host_check import HostLook
 from components.planning.pipeline import plan_pipeline
 from stack_configs.loader import find_settings, load_settings
 from stack_configs.problem import SettingsError
@@ -13,7 +11,14 @@ config = pulumi.Config()
 try:
     settings = load_settings(find_settings(config.get("stack_config") or pulumi.get_stack()))
     plan = plan_pipeline(settings, stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
-    host = look_at_host(plan.host_check, helper_images=plan.images.references)
+    look = HostLook(plan.host_check, helper_images=plan.images.references)
+    # The providers' packages load while the host is looked at.
+    import pulumi_command as command
+    import pulumi_docker as docker
+
+    from components.pipeline import FineTunePipeline, FineTunePipelineArgs
+
+    host = look.facts()
 except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
     raise pulumi.RunError(str(error)) from None
@@ -22,7 +27,8 @@ pipeline = FineTunePipeline(
     "pipeline",
     FineTunePipelineArgs(plan=plan, host=host, hub_token=config.get_secret("hub_token")),
     opts=pulumi.ResourceOptions(
-        providers=[docker.Provider("engine", host=plan.engine)] if plan.engine else None
+        # Both by name: their plugins start side by side, and no resource can reach another engine.
+        providers=[docker.Provider("engine", host=plan.engine), command.Provider("programs")]
     ),
 )
 

@@ -10,6 +10,6 @@ Action = Literal["converge", "delete"]
 PYTHON = ".venv/bin/python"
 
 
-def program_command(program: str, action: Action | None = None) -> str:
+def program_command(program: str, action: Action) -> str:
     """The shell command line of a program; its specification follows on standard input."""
-    return shlex.join([PYTHON, f"components/runtime/{program}.py", *([action] if action else [])])
+    return shlex.join([PYTHON, f"components/runtime/{program}.py", action])

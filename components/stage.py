@@ -58,7 +58,7 @@ def step_command(
         create=program_command(program, "converge"),
         update=program_command(program, "converge"),
         delete=program_command(program, "delete"),
-        stdin=pulumi.Output.json_dumps({**spec, "fingerprint": fingerprint, "token": token}),
+        stdin=_as_json({**spec, "fingerprint": fingerprint, "token": token}),
         environment=dict(environment or {}),
         add_previous_output_in_env=False,
         # The program's progress; its one line of result is for the graph, not for the operator.
@@ -133,6 +133,21 @@ class Stage(pulumi.ComponentResource):
 def step_result(step: command.local.Command) -> pulumi.Output[Any]:
     """The one line of JSON that every program ends with."""
     return step.stdout.apply(json.loads)
+
+
+def _as_json(spec: Mapping[str, Any]) -> pulumi.Output[str]:
+    """A spec as JSON, as soon as the outputs in it are known.
+
+    `Output.json_dumps` makes an output of every leaf first, which takes a tenth of a quiet up.
+    """
+    outputs: list[pulumi.Output[Any]] = []
+    json.dumps(spec, default=outputs.append)
+
+    def render(values: list[Any]) -> str:
+        known = iter(values)
+        return json.dumps(spec, default=lambda _: next(known))
+
+    return pulumi.Output.all(*outputs).apply(render)
 
 
 def _container(plan: ContainerPlan, args: StageArgs) -> dict[str, Any]:

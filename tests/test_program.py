@@ -8,7 +8,9 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks, set_all_config
 
-from tests.components.conftest import Engine
+from tests.components.conftest import Engine, Host, host
+
+__all__ = ["host"]
 
 PROJECT = Path(__file__).parents[1]
 
@@ -32,7 +34,9 @@ def run_program(engine: Engine, stack_config: str) -> None:
 
 
 @pytest.mark.parametrize("environment", ["demo", "dev"])
-def test_each_environment_of_the_project_deploys(environment: str, exports: dict[str, Any]):
+def test_each_environment_of_the_project_deploys(
+    environment: str, host: Host, exports: dict[str, Any]
+):
     engine = Engine()
     run_program(engine, environment)
     assert exports.keys() == {
@@ -54,10 +58,10 @@ def test_an_unknown_environment_is_an_error_in_words(exports: dict[str, Any]):
     assert engine.registered == []
 
 
-def test_nothing_is_registered_on_a_host_with_problems(exports: dict[str, Any]):
+def test_nothing_is_registered_on_a_host_with_problems(host: Host, exports: dict[str, Any]):
     engine = Engine()
     problem = {"key": "board.port", "value": "7860", "rule": "in use", "way_out": "Choose another"}
-    engine.host_check["problems"] = [problem]
+    host.has_problems(problem)
     with pytest.raises(pulumi.RunError) as caught:
         run_program(engine, "demo")
     assert "board.port is 7860: in use. Choose another." in str(caught.value)

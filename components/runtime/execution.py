@@ -1,7 +1,7 @@
 """Commands inside a running container, as `docker exec` runs them."""
 
 import codecs
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from components.runtime.engine import Engine
@@ -18,6 +18,21 @@ class Execution:
     exit_code: int
     output: str
     errors: str
+
+
+def added_lines(engine: Engine, container: str, path: str, *, with_last: bool) -> Iterator[bytes]:
+    """Lines as they are added to a file of a running container, which need not be there yet.
+
+    Ends with the container. One `tail` for all of it: every look through the archive calls takes
+    the engine a process, time that the container's own work then lacks.
+    """
+    command = ["tail", "-n", "1" if with_last else "0", "-F", path]
+    with engine.calls() as api:
+        started = api.exec_create(container, command, stderr=False)
+        rest = b""
+        for piece in api.exec_start(started["Id"], stream=True):
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from lines
 
 
 def execute(

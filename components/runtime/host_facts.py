@@ -1,11 +1,11 @@
 """What there is on a host: one look at its engine, all questions at the same time."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from components.runtime.containers import Summary
 from components.runtime.engine import Engine
@@ -13,6 +13,8 @@ from components.runtime.engine import Engine
 # Decimal, as memory and disks are sold: a host "with 16 GB" shows 15.6 GiB.
 GB = 1000**3
 PARALLEL = 8
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ def look(engine: Engine) -> HostFacts:
     )
 
 
-def in_parallel(questions: list[Callable[[], Any]]) -> list[Any]:
+def in_parallel(questions: Sequence[Callable[[], T]]) -> list[T]:
     """The answers, in the order of the questions."""
     if not questions:
         return []

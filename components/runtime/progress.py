@@ -54,19 +54,13 @@ def last_line(text: str) -> str:
     return lines[-1].strip()[:LINE_LENGTH] if lines else ""
 
 
-def training_state(log: bytes) -> str:
-    """The newest line of LLaMA-Factory's trainer_log.jsonl in words; empty before the first.
-
-    The file is read while it is written: a last line that is cut off is passed over.
-    """
-    for line in reversed(log.splitlines()):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and "current_steps" in entry:
-            return _describe(entry)
-    return ""
+def training_state(line: bytes) -> str:
+    """A line of LLaMA-Factory's trainer_log.jsonl in words; empty for any other."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return ""
+    return _describe(entry) if isinstance(entry, dict) and "current_steps" in entry else ""
 
 
 def _describe(entry: dict[str, Any]) -> str:

@@ -85,9 +85,8 @@ def _upload(engine: Engine, container: str, root: str, datasets: Iterable[Datase
                 "Put it back, or correct datasets[].file"
             )
         length = dataset.file.stat().st_size
-        there = archive.stat_path(engine, container, dataset.target)
         # Of another size: an upload that was cut off.
-        if there is not None and there.size == length:
+        if archive.size_of(engine, container, dataset.target) == length:
             say(f"register {dataset.name}: already in the volume")
             continue
         _check(dataset)

@@ -1,10 +1,13 @@
 """The live progress of a stage: its progress log where it keeps one, else its container's words."""
 
+import contextlib
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from components.runtime import archive
 from components.runtime.engine import Engine
+from components.runtime.execution import added_lines
+from components.runtime.failure import StepError
 from components.runtime.follow import read_log
 from components.runtime.program import say
 from components.runtime.progress import Report, last_line, mask, training_state
@@ -20,30 +23,29 @@ class StageProgress:
         self._report = Report(title)
         self._path = str(PurePosixPath(folder) / log) if log else None
         self._secrets = tuple(secrets)
-        self._seen: archive.FileStat | None = None
         self._state = ""
 
-    def skip_past(self, container: str) -> None:
-        """Do not tell what an earlier, interrupted container has told."""
-        if self._path:
-            self._seen = archive.stat_path(self._engine, container, self._path)
+    def listen(self, container: str, *, is_new: bool) -> None:
+        """Hear from now on what a running container adds to its progress log.
+
+        Of one that `is_new`, what an earlier, interrupted container has told is not told again.
+        """
+        if self._path is not None:
+            threading.Thread(
+                target=self._listen, args=(container, self._path, is_new), daemon=True
+            ).start()
 
     def tell(self, container: str, elapsed: float) -> None:
-        """One look; at most one line."""
-        self._look(container)
+        """At most one line."""
         line = self._report.line(elapsed, state=self._state, log=self._heard(container))
         if line:
             say(mask(line, self._secrets))
 
-    def _look(self, container: str) -> None:
-        if self._path is None:
-            return
-        found = archive.stat_path(self._engine, container, self._path)
-        if found is None or found == self._seen:
-            return
-        self._seen = found
-        if content := archive.read_file(self._engine, container, self._path):
-            self._state = training_state(content) or self._state
+    def _listen(self, container: str, path: str, is_new: bool) -> None:
+        # Progress is a comfort: a container that has ended, or has no `tail`, goes without it.
+        with contextlib.suppress(StepError):
+            for line in added_lines(self._engine, container, path, with_last=not is_new):
+                self._state = training_state(line) or self._state
 
     def _heard(self, container: str) -> Iterator[str]:
         yield last_line(read_log(self._engine, container, lines=1))

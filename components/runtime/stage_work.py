@@ -75,6 +75,7 @@ class StageWork:
                     containers.stop(self._engine, container)
             elif is_at_work:
                 self._say(f"attached to container {step.name}, which is at work")
+                self._progress.listen(container, is_new=False)
                 attached = container
                 continue
             containers.remove(self._engine, container)
@@ -90,14 +91,13 @@ class StageWork:
         return containers.create(self._engine, step.name, spec, step.labels)
 
     def _is_made(self, container: str) -> bool:
-        return archive.stat_path(self._engine, container, self._stage.artefact) is not None
+        return archive.size_of(self._engine, container, self._stage.artefact) is not None
 
     def _start(self, container: str) -> None:
         """Start a created container on its folder; what an earlier one left there stays."""
         stage = self._stage
-        if archive.stat_path(self._engine, container, stage.partial):
+        if archive.size_of(self._engine, container, stage.partial) is not None:
             self._say("resumes from what an interrupted run left")
-            self._progress.skip_past(container)
         else:
             self._say(f"started in container {stage.step.name}")
         folder = PurePosixPath(stage.partial).relative_to(stage.root)
@@ -107,6 +107,7 @@ class StageWork:
         }
         archive.put_files(self._engine, container, stage.root, files, folder=str(folder))
         containers.start(self._engine, container, stage.step.name)
+        self._progress.listen(container, is_new=True)
 
     def _see_through(self, container: str) -> str:
         """Follow a started container until the artefact is there; the last container."""

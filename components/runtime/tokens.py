@@ -5,9 +5,11 @@ the command again, and the command writes that token into the marker it leaves.
 """
 
 import hashlib
+import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -23,6 +25,14 @@ HELPER = "host-check"
 PLANNED = "planned"
 
 Probe = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A container through which a volume can be looked into."""
+
+    container: str
+    is_running: bool
 
 
 def new_token() -> str:
@@ -45,22 +55,36 @@ def found_tokens(
     reached = {probe["step"]: _mounting(facts, probe, stack) for probe in there}
     unreached = [probe for probe in there if reached[probe["step"]] is None]
     with _helper(engine, unreached, stack=stack, images=helper_images) as helper:
+        looks: dict[Place, list[Probe]] = {}
+        for probe in there:
+            if place := reached[probe["step"]] or helper:
+                looks.setdefault(place, []).append(probe)
+        found = in_parallel(
+            [partial(_tokens, engine, place, asked) for place, asked in looks.items()]
+        )
+    tokens = {step: token for answers in found for step, token in answers.items()}
+    return {probe["step"]: tokens.get(probe["step"]) for probe in probes}
 
-        def ask(probe: Probe) -> str | None:
-            container = reached[probe["step"]] or helper
-            return None if container is None else _token(engine, container, probe)
 
-        answers = in_parallel([partial(ask, probe) for probe in there])
-    found = dict(zip((probe["step"] for probe in there), answers, strict=True))
-    return {probe["step"]: found.get(probe["step"]) for probe in probes}
+def _tokens(engine: Engine, place: Place, probes: Sequence[Probe]) -> dict[str, str | None]:
+    paths = [path for probe in probes for path in (probe["marker"], probe.get("manifest")) if path]
+    files = archive.read_running(engine, place.container, paths) if place.is_running else None
+    if files is None:
+        read = [partial(archive.read_file, engine, place.container, path) for path in paths]
+        contents = zip(paths, in_parallel(read), strict=True)
+        files = {path: content for path, content in contents if content is not None}
+    return {probe["step"]: _token(probe, files) for probe in probes}
 
 
-def _token(engine: Engine, container: str, probe: Probe) -> str | None:
-    marker = archive.read_json(engine, container, probe["marker"])
-    if marker is None or not isinstance(token := marker.get("token"), str):
+def _token(probe: Probe, files: Mapping[str, bytes]) -> str | None:
+    try:
+        marker = json.loads(files[probe["marker"]])
+    except (KeyError, ValueError):
+        return None
+    if not isinstance(marker, dict) or not isinstance(token := marker.get("token"), str):
         return None
     if manifest := probe.get("manifest"):
-        served = archive.read_file(engine, container, manifest)
+        served = files.get(manifest)
         if served is None:
             return None
         if hashlib.sha256(served).hexdigest() != marker.get("manifest_digest"):
@@ -68,14 +92,17 @@ def _token(engine: Engine, container: str, probe: Probe) -> str | None:
     return token
 
 
-def _mounting(facts: HostFacts, probe: Probe, stack: str) -> str | None:
+def _mounting(facts: HostFacts, probe: Probe, stack: str) -> Place | None:
     """One of the stack's containers that has the probe's volume where the probe expects it."""
     mount = _mount(probe)
-    for container in facts.containers:
-        is_there = container.get("State") not in ("removing", "dead")
-        if is_there and is_ours(container, stack) and mount.is_in(container, writable=False):
-            return str(container["Id"])
-    return None
+    places = [
+        Place(container=str(container["Id"]), is_running=container.get("State") == "running")
+        for container in facts.containers
+        if container.get("State") not in ("removing", "dead")
+        and is_ours(container, stack)
+        and mount.is_in(container, writable=False)
+    ]
+    return max(places, key=lambda place: place.is_running, default=None)
 
 
 def _mount(probe: Probe) -> Mount:
@@ -92,15 +119,17 @@ def _mount(probe: Probe) -> Mount:
 @contextmanager
 def _helper(
     engine: Engine, probes: Sequence[Probe], *, stack: str, images: Sequence[str]
-) -> Iterator[str | None]:
+) -> Iterator[Place | None]:
     """A container that mounts what no other does: created, never started, removed."""
     mounts = {_mount(probe) for probe in probes}
     created = _create(engine, sorted(mounts, key=str), stack, images) if mounts else None
+    if created is None:
+        yield None
+        return
     try:
-        yield created
+        yield Place(container=created, is_running=False)
     finally:
-        if created is not None:
-            containers.remove(engine, created)
+        containers.remove(engine, created)
 
 
 def _create(

@@ -10,6 +10,7 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
+from components import host_check
 from components.host_check import HostFacts
 from components.pipeline import FineTunePipeline, FineTunePipelineArgs
 from components.planning.pipeline import PipelinePlan, plan_pipeline
@@ -29,10 +30,6 @@ class Engine(mocks.Mocks):
     """Answers as the plugins would, and remembers every registration."""
 
     registered: list[mocks.MockResourceArgs] = field(default_factory=list)
-    host_check: dict[str, Any] = field(
-        default_factory=lambda: {"problems": [], "facts": {}, "tokens": {}}
-    )
-    calls: list[mocks.MockCallArgs] = field(default_factory=list)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.registered.append(args)
@@ -54,10 +51,7 @@ class Engine(mocks.Mocks):
         return f"{args.name}-id", outputs
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
-        self.calls.append(args)
-        spec = json.loads(args.args["stdin"])
-        tokens = {probe["step"]: "token" for probe in spec["probes"]}
-        return {"stdout": json.dumps({**self.host_check, "tokens": tokens}), "stderr": ""}
+        raise AssertionError(f"the program has no use for {args.token}")
 
     def created(self, kind: str, name: str = "") -> list[mocks.MockResourceArgs]:
         return [args for args in self.registered if args.typ == kind and name in args.name]
@@ -67,6 +61,49 @@ class Engine(mocks.Mocks):
         (command,) = self.created(COMMAND, name)
         spec: dict[str, Any] = json.loads(plain(command.inputs["stdin"]))
         return spec
+
+
+HOST_CHECK = """
+import json, pathlib, sys
+here = pathlib.Path(__file__).parent
+spec = json.load(sys.stdin)
+(here / "spec.json").write_text(json.dumps(spec))
+tokens = {probe["step"]: "token" for probe in spec["probes"]}
+problems = json.loads((here / "problems.json").read_text())
+print(json.dumps({"problems": problems, "facts": {}, "tokens": tokens}))
+"""
+
+
+@dataclass
+class Host:
+    """A host in place of the real one: a program that sees what a test has put there."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir()
+        self.program.write_text(HOST_CHECK)
+        self.has_problems()
+
+    @property
+    def program(self) -> Path:
+        return self.folder / "host_check.py"
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What the program was asked for."""
+        spec: dict[str, Any] = json.loads((self.folder / "spec.json").read_text())
+        return spec
+
+    def has_problems(self, *problems: dict[str, str]) -> None:
+        (self.folder / "problems.json").write_text(json.dumps(problems))
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    made = Host(tmp_path / "host")
+    monkeypatch.setattr(host_check, "PROGRAM", str(made.program))
+    return made
 
 
 def is_secret(value: Any) -> bool:

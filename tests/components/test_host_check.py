@@ -1,15 +1,12 @@
 """The look at the host that comes before the graph."""
 
-import json
-from typing import Any
-
 import pulumi
 import pytest
 
-from components.host_check import HostFacts, look_at_host
+from components.host_check import HostLook
 from components.planning.pipeline import PipelinePlan
 from stack_configs.problem import SettingsError
-from tests.components.conftest import Engine
+from tests.components.conftest import Host
 
 
 @pytest.fixture
@@ -17,30 +14,21 @@ def plan(make_plan, settings_document) -> PipelinePlan:
     return make_plan(settings_document)
 
 
-def look(plan: PipelinePlan) -> HostFacts:
-    found: list[HostFacts] = []
-
-    @pulumi.runtime.test
-    def program() -> None:
-        found.append(look_at_host(plan.host_check, helper_images=plan.images.references))
-
-    program()
-    return found[0]
+def look(plan: PipelinePlan) -> HostLook:
+    return HostLook(plan.host_check, helper_images=plan.images.references)
 
 
-def test_one_look_asks_for_everything(engine: Engine, plan: PipelinePlan):
-    facts = look(plan)
-    (call,) = engine.calls
-    spec: dict[str, Any] = json.loads(call.args["stdin"])
-    assert call.token == "command:local:run"
-    assert [port["port"] for port in spec["ports"]] == [11434, 7860]
-    assert spec["minimum"] == {"cpu_cores": 4, "memory_gb": 16, "disk_gb": 50}
-    assert set(spec["helper_images"]) == set(plan.images.references)
+def test_one_look_asks_for_everything(host: Host, plan: PipelinePlan):
+    facts = look(plan).facts()
+    assert [port["port"] for port in host.spec["ports"]] == [11434, 7860]
+    assert host.spec["minimum"] == {"cpu_cores": 4, "memory_gb": 16, "disk_gb": 50}
+    assert host.spec["gpu"] == {"count": "all", "memory_gb": 8}
+    assert set(host.spec["helper_images"]) == set(plan.images.references)
     assert facts.tokens.keys() == {probe.step for probe in plan.host_check.probes}
 
 
-def test_every_problem_of_the_host_is_told_at_once(engine: Engine, plan: PipelinePlan):
-    engine.host_check["problems"] = [
+def test_every_problem_of_the_host_is_told_at_once(host: Host, plan: PipelinePlan):
+    host.has_problems(
         {
             "key": "ollama_server.port",
             "value": "11434",
@@ -53,11 +41,20 @@ def test_every_problem_of_the_host_is_told_at_once(engine: Engine, plan: Pipelin
             "rule": "3 GB are free",
             "way_out": "Make room",
         },
-    ]
+    )
     with pytest.raises(SettingsError) as caught:
-        look(plan)
+        look(plan).facts()
     assert str(caught.value) == (
         "host check: 2 problems\n"
         "  - ollama_server.port is 11434: it is in use. Choose another.\n"
         "  - host.minimum.disk_gb is 50: 3 GB are free. Make room."
     )
+
+
+@pytest.mark.parametrize("program", ["import sys; sys.exit('error: it broke')", "exit(3)"])
+def test_a_program_that_cannot_look_is_an_error_in_words(
+    host: Host, plan: PipelinePlan, program: str
+):
+    host.program.write_text(program)
+    with pytest.raises(pulumi.RunError, match="the host cannot be looked at"):
+        look(plan).facts()

@@ -150,9 +150,7 @@ class TestRealEngine:
         with closing(Engine()) as engine:
             archive.put_files(engine, container.id, "/app/output", {"a/b": tmp_path / "large"})
             assert archive.read_file(engine, container.id, "/app/output/a/b") == content
-            told = archive.stat_path(engine, container.id, "/app/output/a/b")
-            assert told is not None
-            assert told.size == len(content)
-            assert archive.stat_path(engine, container.id, "/app/output/none") is None
+            assert archive.size_of(engine, container.id, "/app/output/a/b") == len(content)
+            assert archive.size_of(engine, container.id, "/app/output/none") is None
             with pytest.raises(MissingError):
                 archive.put_files(engine, container.id, "/nowhere", {"x": tmp_path / "large"})

@@ -290,6 +290,27 @@ class TestTokens:
         found = check(bench, probes=[self.probe(bench)], helper_images=[])
         assert found["tokens"] == {"s": "t1"}
 
+    @pytest.mark.parametrize(
+        "command", [["sleep", "600"], ["sh", "-c", "rm $(which tar); sleep 600"]]
+    )
+    def test_one_that_runs_is_asked_itself_with_or_without_tar(
+        self, bench: Bench, command: list[str]
+    ):
+        bench.shell("cd /app/output; for m in a b; do echo '{\"token\": \"'$m'\"}' > $m.json; done")
+        bench.client.containers.run(
+            IMAGE,
+            command,
+            detach=True,
+            init=True,
+            network_mode="none",
+            volumes={bench.volume: {"bind": "/app/output", "mode": "ro"}},
+            labels={"finetune-stack.stack": bench.stack},
+        )
+        probes = [self.probe(bench, f"{name}.json", step=name) for name in ("a", "b", "lost")]
+        found = check(bench, probes=probes, helper_images=[])["tokens"]
+        assert (found["a"], found["b"]) == ("a", "b")
+        assert len(found["lost"]) == 32
+
     def test_without_any_image_to_look_through_the_work_counts_as_lost(self, bench: Bench):
         bench.shell('echo \'{"token": "t1"}\' > /app/output/m.json')
         assert check(bench, probes=[self.probe(bench)], helper_images=[])["tokens"]["s"] != "t1"
