@@ -3,6 +3,14 @@
 import pulumi
 
 from components.host_check import HostLook
+
+# Begun before the other imports: its process loads side by side with them.
+look = HostLook()
+
+import pulumi_command as command
+import pulumi_docker as docker
+
+from components.pipeline import FineTunePipeline, FineTunePipelineArgs
 from components.planning.pipeline import plan_pipeline
 from stack_configs.loader import find_settings, load_settings
 from stack_configs.problem import SettingsError
@@ -11,17 +19,12 @@ config = pulumi.Config()
 try:
     settings = load_settings(find_settings(config.get("stack_config") or pulumi.get_stack()))
     plan = plan_pipeline(settings, stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
-    look = HostLook(plan.host_check, helper_images=plan.images.references)
-    # The providers' packages load while the host is looked at.
-    import pulumi_command as command
-    import pulumi_docker as docker
-
-    from components.pipeline import FineTunePipeline, FineTunePipelineArgs
-
-    host = look.facts()
+    host = look.at(plan.host_check, helper_images=plan.images.references)
 except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
     raise pulumi.RunError(str(error)) from None
+finally:
+    look.close()
 
 pipeline = FineTunePipeline(
     "pipeline",

@@ -1,6 +1,7 @@
 """The one look at the host that an up takes, before anything is created."""
 
-import contextlib
+from __future__ import annotations
+
 import dataclasses
 import json
 import subprocess
@@ -8,13 +9,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
 from components.naming import type_token
-from components.planning.host_check import HostCheckPlan
 from stack_configs.problem import Problem, SettingsError
+
+if TYPE_CHECKING:
+    # Not loaded here: a look is begun before the settings' packages are.
+    from components.planning.host_check import HostCheckPlan
 
 PROGRAM = str(Path(__file__).parent / "runtime" / "host_check.py")
 
@@ -29,24 +33,13 @@ class HostFacts:
 
 
 class HostLook:
-    """The one look at the host of an up or a preview, under way in a process of its own.
+    """The one look at the host of an up or a preview, in a process that loads while others do.
 
-    It comes before the graph, so that problems end the program before anything is registered. A
-    process rather than an invoke: an invoke first starts a plugin, and nothing goes on meanwhile.
+    It comes before the graph, so that problems end the program before anything is registered. An
+    invoke would first start a plugin, and the program could do nothing meanwhile.
     """
 
-    def __init__(self, plan: HostCheckPlan, *, helper_images: Sequence[str]) -> None:
-        """Starts the look.
-
-        `helper_images` are images of the stack that a container may be made from, never started,
-        to look into a volume that no other container mounts.
-        """
-        spec = {
-            **dataclasses.asdict(plan),
-            "gpu": plan.gpu.model_dump(),
-            "minimum": plan.minimum.model_dump(),
-            "helper_images": list(helper_images),
-        }
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, PROGRAM],
             stdin=subprocess.PIPE,
@@ -54,24 +47,33 @@ class HostLook:
             stderr=subprocess.PIPE,
             text=True,
         )
-        # It begins at once; a program that ends early says why when it is asked.
-        with contextlib.suppress(BrokenPipeError), cast("IO[str]", self._process.stdin) as reader:
-            json.dump(spec, reader)
-        self._process.stdin = None
 
-    def facts(self) -> HostFacts:
-        """What was seen.
+    def at(self, plan: HostCheckPlan, *, helper_images: Sequence[str]) -> HostFacts:
+        """Look.
 
-        Raises `SettingsError` with every problem of the host, and `pulumi.RunError` when the
-        program could not look.
+        `helper_images` are images of the stack that a container may be made from, never started,
+        to look into a volume that no other container mounts. Raises `SettingsError` with every
+        problem of the host, and `pulumi.RunError` when the program could not look.
         """
-        answer, words = self._process.communicate()
+        spec = {
+            **dataclasses.asdict(plan),
+            "gpu": plan.gpu.model_dump(),
+            "minimum": plan.minimum.model_dump(),
+            "helper_images": list(helper_images),
+        }
+        answer, words = self._process.communicate(json.dumps(spec))
         if self._process.returncode != 0:
             raise pulumi.RunError(f"the host cannot be looked at: {words.strip()}")
         seen = json.loads(answer)
         if seen["problems"]:
             raise SettingsError("host check", [Problem(**problem) for problem in seen["problems"]])
         return HostFacts(facts=seen["facts"], tokens=seen["tokens"])
+
+    def close(self) -> None:
+        """Call off a look that has not been taken."""
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.communicate()
 
 
 @dataclass(frozen=True, kw_only=True)

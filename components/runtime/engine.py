@@ -2,9 +2,11 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -18,7 +20,11 @@ from components.runtime.failure import EngineError, EngineUnreachableError, Miss
 PATIENCE_SECONDS = 300
 """For an ordinary call: an engine that loads its disks may take minutes to create a container."""
 
+PARALLEL = 8
 SCHEMES = ("unix", "tcp", "http", "https", "ssh")
+
+
+T = TypeVar("T")
 
 
 class Engine:
@@ -91,6 +97,14 @@ class Engine:
             ) from error
         client.timeout = PATIENCE_SECONDS
         return client
+
+
+def in_parallel(questions: Sequence[Callable[[], T]]) -> list[T]:
+    """The answers of several calls, in the order of the questions."""
+    if not questions:
+        return []
+    with ThreadPoolExecutor(max_workers=min(PARALLEL, len(questions))) as pool:
+        return [answer.result() for answer in [pool.submit(ask) for ask in questions]]
 
 
 def _refusal(error: requests.HTTPError) -> EngineError:

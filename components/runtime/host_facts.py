@@ -1,20 +1,16 @@
 """What there is on a host: one look at its engine, all questions at the same time."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from components.runtime.containers import Summary
-from components.runtime.engine import Engine
+from components.runtime.engine import Engine, in_parallel
 
 # Decimal, as memory and disks are sold: a host "with 16 GB" shows 15.6 GiB.
 GB = 1000**3
-PARALLEL = 8
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +59,6 @@ def look(engine: Engine) -> HostFacts:
         volumes={volume["Name"]: volume for volume in volumes.get("Volumes") or ()},
         disk_free=_disk_free(info["DockerRootDir"]) if engine.is_local else None,
     )
-
-
-def in_parallel(questions: Sequence[Callable[[], T]]) -> list[T]:
-    """The answers, in the order of the questions."""
-    if not questions:
-        return []
-    with ThreadPoolExecutor(max_workers=min(PARALLEL, len(questions))) as pool:
-        return [answer.result() for answer in [pool.submit(ask) for ask in questions]]
 
 
 def _disk_free(data_root: str) -> int | None:

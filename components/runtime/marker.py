@@ -24,6 +24,10 @@ def write_marker(
     old = archive.read_json(engine, container, marker) or {}
     new = {**old, **content}
     if new != old:
-        text = json.dumps(new, sort_keys=True, ensure_ascii=False) + "\n"
         name = str(PurePosixPath(marker).relative_to(root))
-        archive.put_files(engine, container, root, {name: text.encode()})
+        archive.put_files(engine, container, root, {name: encode_marker(new)})
+
+
+def encode_marker(content: Mapping[str, Any]) -> bytes:
+    """A marker as it lies in its file."""
+    return (json.dumps(content, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -4,16 +4,17 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from components.runtime import archive, containers
 from components.runtime.diagnosis import diagnose, preloading, ran_out_of_static_tls
-from components.runtime.engine import Engine
+from components.runtime.engine import Engine, in_parallel
 from components.runtime.failure import MissingError, StepError
 from components.runtime.follow import DeadlinePassedError, follow, read_log
-from components.runtime.marker import write_marker
+from components.runtime.marker import encode_marker, write_marker
 from components.runtime.program import Interrupted, say
 from components.runtime.progress import clean, duration, mask
 from components.runtime.stage_progress import StageProgress
@@ -53,12 +54,22 @@ class StageWork:
     def _converge(self) -> Mapping[str, Any]:
         container = self._attach()
         if container is not None:
-            return self._vouch(self._see_through(container))
-        container = self._create(self._stage.container.command)
-        if not self._is_made(container):
-            self._start(container)
             container = self._see_through(container)
-        return self._vouch(container)
+            self._vouch(container)
+            return self._result(container)
+        container = self._create(self._stage.container.command)
+        is_made, is_begun = in_parallel(
+            [
+                partial(self._is_there, container, self._stage.artefact),
+                partial(self._is_there, container, self._stage.partial),
+            ]
+        )
+        if is_made:
+            self._vouch(container)
+        else:
+            self._start(container, is_begun=is_begun)
+            container = self._see_through(container)
+        return self._result(container)
 
     def _attach(self) -> str | None:
         """The container that is at this very work. Every other one of the stage is removed.
@@ -90,13 +101,16 @@ class StageWork:
         step = self._stage.step
         return containers.create(self._engine, step.name, spec, step.labels)
 
-    def _is_made(self, container: str) -> bool:
-        return archive.size_of(self._engine, container, self._stage.artefact) is not None
+    def _is_there(self, container: str, path: str) -> bool:
+        return archive.size_of(self._engine, container, path) is not None
 
-    def _start(self, container: str) -> None:
-        """Start a created container on its folder; what an earlier one left there stays."""
+    def _start(self, container: str, *, is_begun: bool) -> None:
+        """Start a created container on its folder; what an earlier one left there stays.
+
+        The marker goes with it: the container's last act, the rename, makes it count.
+        """
         stage = self._stage
-        if archive.size_of(self._engine, container, stage.partial) is not None:
+        if is_begun:
             self._say("resumes from what an interrupted run left")
         else:
             self._say(f"started in container {stage.step.name}")
@@ -104,6 +118,7 @@ class StageWork:
         files: dict[str, archive.Content] = {
             **{str(folder / name): text.encode() for name, text in stage.files.items()},
             **{str(folder / name): _program(path) for name, path in stage.programs.items()},
+            str(folder / PurePosixPath(stage.marker).name): encode_marker(self._marker),
         }
         archive.put_files(self._engine, container, stage.root, files, folder=str(folder))
         containers.start(self._engine, container, stage.step.name)
@@ -114,13 +129,15 @@ class StageWork:
         began = time.monotonic()
         self._follow(container)
         preload = self._stage.preload
-        if not self._is_made(container) and preload and ran_out_of_static_tls(self._log(container)):
+        is_made = self._is_there(container, self._stage.artefact)
+        if not is_made and preload and ran_out_of_static_tls(self._log(container)):
             self._say(f"the static TLS block is exhausted: once more with {preload} preloaded")
             containers.remove(self._engine, container)
             container = self._create(preloading(self._stage.container.command, preload))
-            self._start(container)
+            self._start(container, is_begun=True)
             self._follow(container)
-        if not self._is_made(container):
+            is_made = self._is_there(container, self._stage.artefact)
+        if not is_made:
             raise StepError(self._failure(container, time.monotonic() - began))
         self._say(f"done in {duration(time.monotonic() - began)}")
         return container
@@ -178,19 +195,23 @@ class StageWork:
         log = read_log(self._engine, container, lines=LOG_TAIL)
         return mask(clean(log), self._secrets.values())
 
-    def _vouch(self, container: str) -> Mapping[str, Any]:
-        """Mark the artefact as complete and let its container go; the result of the stage."""
+    @property
+    def _marker(self) -> Mapping[str, str]:
+        return {"fingerprint": self._stage.step.fingerprint, "token": self._stage.token}
+
+    def _vouch(self, container: str) -> None:
+        """Give an artefact that another run began the token of this one."""
+        stage = self._stage
+        write_marker(
+            self._engine, container, root=stage.root, marker=stage.marker, content=self._marker
+        )
+
+    def _result(self, container: str) -> Mapping[str, Any]:
+        """What the stage made; its container goes."""
         stage, results = self._stage, None
         if stage.results:
             path = str(PurePosixPath(stage.artefact) / stage.results)
             results = archive.read_json(self._engine, container, path)
-        write_marker(
-            self._engine,
-            container,
-            root=stage.root,
-            marker=stage.marker,
-            content={"fingerprint": stage.step.fingerprint, "token": stage.token},
-        )
         containers.remove(self._engine, container)
         return {
             "fingerprint": stage.step.fingerprint,

@@ -16,9 +16,9 @@ from typing import Any
 
 from components.runtime import archive, containers
 from components.runtime.containers import Mount
-from components.runtime.engine import Engine
+from components.runtime.engine import Engine, in_parallel
 from components.runtime.failure import EngineError, StepError
-from components.runtime.host_facts import HostFacts, in_parallel
+from components.runtime.host_facts import HostFacts
 from components.runtime.host_problems import is_ours
 
 HELPER = "host-check"

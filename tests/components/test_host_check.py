@@ -3,7 +3,7 @@
 import pulumi
 import pytest
 
-from components.host_check import HostLook
+from components.host_check import HostFacts, HostLook
 from components.planning.pipeline import PipelinePlan
 from stack_configs.problem import SettingsError
 from tests.components.conftest import Host
@@ -14,12 +14,12 @@ def plan(make_plan, settings_document) -> PipelinePlan:
     return make_plan(settings_document)
 
 
-def look(plan: PipelinePlan) -> HostLook:
-    return HostLook(plan.host_check, helper_images=plan.images.references)
+def look(plan: PipelinePlan) -> HostFacts:
+    return HostLook().at(plan.host_check, helper_images=plan.images.references)
 
 
 def test_one_look_asks_for_everything(host: Host, plan: PipelinePlan):
-    facts = look(plan).facts()
+    facts = look(plan)
     assert [port["port"] for port in host.spec["ports"]] == [11434, 7860]
     assert host.spec["minimum"] == {"cpu_cores": 4, "memory_gb": 16, "disk_gb": 50}
     assert host.spec["gpu"] == {"count": "all", "memory_gb": 8}
@@ -43,7 +43,7 @@ def test_every_problem_of_the_host_is_told_at_once(host: Host, plan: PipelinePla
         },
     )
     with pytest.raises(SettingsError) as caught:
-        look(plan).facts()
+        look(plan)
     assert str(caught.value) == (
         "host check: 2 problems\n"
         "  - ollama_server.port is 11434: it is in use. Choose another.\n"
@@ -57,4 +57,10 @@ def test_a_program_that_cannot_look_is_an_error_in_words(
 ):
     host.program.write_text(program)
     with pytest.raises(pulumi.RunError, match="the host cannot be looked at"):
-        look(plan).facts()
+        look(plan)
+
+
+def test_a_look_that_is_called_off_leaves_no_process(host: Host):
+    called_off = HostLook()
+    called_off.close()
+    assert called_off._process.returncode is not None
