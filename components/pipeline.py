@@ -121,16 +121,16 @@ class FineTunePipeline(pulumi.ComponentResource):
         self, plan: ModelPlan, registration: DatasetRegistration, server: OllamaServer
     ) -> OllamaModel:
         """The stages of one model, each built on the one before."""
-        before = registration.fingerprint
+        before = [registration.fingerprint]
         if plan.base_model is not None:
-            before = self._stage(BaseModel, plan.base_model, before).fingerprint
+            before.append(self._stage(BaseModel, plan.base_model).fingerprint)
         for run in plan.training_runs:
-            stage = self._stage(TrainingRun, run, before)
-            before = stage.fingerprint
+            stage = self._stage(TrainingRun, run, *before)
+            before = [stage.fingerprint]
             self._runs[run.name.removeprefix(f"{self._args.plan.stack}-")] = stage.results
         if plan.merge is not None:
-            before = self._stage(Merge, plan.merge, before).fingerprint
-        gguf = self._stage(GgufConversion, plan.gguf_conversion, before)
+            before = [self._stage(Merge, plan.merge, *before).fingerprint]
+        gguf = self._stage(GgufConversion, plan.gguf_conversion, *before)
         return OllamaModel(
             f"{self._name}-{plan.name}-ollama-model",
             OllamaModelArgs(
@@ -144,7 +144,7 @@ class FineTunePipeline(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _stage(self, kind: type[S], plan: StagePlan, before: pulumi.Output[str]) -> S:
+    def _stage(self, kind: type[S], plan: StagePlan, *before: pulumi.Output[str]) -> S:
         if plan.fingerprint in self._stages:
             # Two models that differ in how they are served only: trained once.
             return cast("S", self._stages[plan.fingerprint])
@@ -160,7 +160,7 @@ class FineTunePipeline(pulumi.ComponentResource):
                 image=images[plan.container.image],
                 volumes=self._volumes.by_role,
                 network=self._network.name,
-                built_on=(before,),
+                built_on=before,
                 secrets=secrets,
             ),
             opts=pulumi.ResourceOptions(parent=self),

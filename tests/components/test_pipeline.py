@@ -205,14 +205,23 @@ class TestImages:
 
 
 class TestSteps:
-    def test_each_step_builds_on_the_one_before(self, deploy, engine, plan):
+    def test_each_step_builds_on_those_that_it_needs(self, deploy, engine, plan):
         deploy(plan)
-        order = ["base-model", "sft", "merge", "gguf-conversion", "ollama-model"]
-        specs = [engine.spec(f"guide-{step}") for step in order]
-        before = plan.dataset_registration.fingerprint
-        for spec in specs:
-            assert spec["built_on"] == [before]
-            before = spec["fingerprint"]
+        data, base, run, merge, gguf = (
+            plan.dataset_registration.fingerprint,
+            *(stage.fingerprint for stage in plan.models[0].stages),
+        )
+        built_on = {
+            step: engine.spec(f"guide-{step}")["built_on"]
+            for step in ("base-model", "sft", "merge", "gguf-conversion", "ollama-model")
+        }
+        assert built_on == {
+            "base-model": [],
+            "sft": [data, base],
+            "merge": [run],
+            "gguf-conversion": [merge],
+            "ollama-model": [gguf],
+        }
 
     def test_a_changed_fingerprint_or_a_lost_artefact_converges_in_place(
         self, deploy, engine, plan
