@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from components.planning.pipeline import PipelinePlan, plan_pipeline
 from stack_configs.loader import parse_settings
 from stack_configs.settings import Settings
+from tests.components.planning.conftest import DOCUMENT
 
 CHAIN = [
     {"name": "sft", "datasets": ["alpaca"], "lora_alpha": 8, "max_steps": 9},
@@ -178,23 +179,9 @@ def plan_of(project: Path, directory: Path) -> Callable[[dict[str, Any]], Pipeli
 def base(directory: Path) -> dict[str, Any]:
     (directory / "own.pem").write_text("PEM")
     (directory / "other.json").write_text('[{"instruction": "Other?", "output": "Yes."}]')
-    return {
-        "host": {"hardware": "cpu"},
-        "datasets": [
-            {"name": "alpaca", "file": "alpaca.json"},
-            {"name": "spare", "file": "spare.json"},
-            {"name": "ranked", "file": "ranked.json", "ranking": True},
-        ],
-        "models": [
-            {
-                "name": "guide",
-                "template": "llama3",
-                "base_model": {"generate": {}},
-                "training_runs": copy.deepcopy(CHAIN),
-                "ollama_model": {"smoke_prompts": [{"prompt": "What?", "expect": "layers"}]},
-            }
-        ],
-    }
+    document = copy.deepcopy(DOCUMENT)
+    document["models"][0]["training_runs"] = copy.deepcopy(CHAIN)
+    return document
 
 
 def test_the_table_holds_every_setting() -> None:
