@@ -1,7 +1,7 @@
 """Tokens of steps: the one in the marker of finished work, or a new one where work is missing.
 
-A step's command has its token among its triggers: work that is gone brings a new token, which runs
-the command again, and the command writes that token into the marker it leaves.
+A step's command reads its token on stdin: work that is gone brings a new token, which runs the
+command again, and the command writes that token into the marker it leaves.
 """
 
 import hashlib

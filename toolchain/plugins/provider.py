@@ -118,13 +118,9 @@ class Provider(Protocol):
     version: str
     accepts_secrets: bool
     resources: Mapping[str, Resource]
-    functions: tuple[str, ...]
 
     def check_config(self, news: Properties) -> tuple[Failure, ...]:
         """Validate the provider's own settings."""
 
     def configure(self, settings: Properties) -> None:
         """Take the settings; the engine is not spoken to before a resource needs it."""
-
-    def invoke(self, operation: Operation, token: str, arguments: Properties) -> Properties:
-        """Run one of the functions."""

@@ -57,7 +57,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             "name": self._provider.name,
             "version": self._provider.version,
             "resources": {token: {} for token in self._provider.resources},
-            "functions": {token: {} for token in self._provider.functions},
         }
         return provider_pb2.GetSchemaResponse(schema=json.dumps(schema))
 
@@ -93,16 +92,13 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             acceptSecrets=self._provider.accepts_secrets, supportsPreview=True
         )
 
-    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Run a function."""
-        arguments = from_struct(request.args)
-        result = self._run(
-            context, "", lambda operation: self._provider.invoke(operation, request.tok, arguments)
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
+        """Refuse a function by name: the stack calls none."""
+        context.abort(
+            grpc.StatusCode.UNKNOWN,
+            f"function {request.tok} is not served by this stand-in for the official "
+            f"{self._provider.name} plugin; install the official plugin",
         )
-        response = provider_pb2.InvokeResponse()
-        # `return` is a keyword, so the field has to be reached by name.
-        getattr(response, "return").CopyFrom(to_struct(result))
-        return response
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Validate a resource's inputs."""

@@ -1,4 +1,4 @@
-"""Contract of command.local.Command and command.local.run.
+"""Contract of command.local.Command.
 
 Expectations from pulumi-command 1.2.1, `provider/pkg/provider/local/`, and from
 pulumi-go-provider 1.3.0, `infer/resource.go` and `middleware/cancel`.
@@ -15,13 +15,8 @@ import pytest
 from google.protobuf import empty_pb2
 
 from tests.toolchain.plugins.plugin_client import Managed, Refused, in_parallel
-from toolchain.plugins.property_values import UNKNOWN, Secret, from_struct, to_struct
+from toolchain.plugins.property_values import UNKNOWN, Secret, to_struct
 from toolchain.plugins.wire import provider_pb2
-
-
-def invoke(plugin, **arguments):
-    request = provider_pb2.InvokeRequest(tok="command:local:run", args=to_struct(arguments))
-    return from_struct(getattr(plugin.stub.Invoke(request), "return"))
 
 
 def test_create_brings_both_streams_less_one_line_break(command):
@@ -201,18 +196,6 @@ def test_cancel_kills_the_command_and_not_what_it_left_running(start, tmp_path):
         plugin.close()
 
 
-def test_run_runs_now_and_gives_its_arguments_back(command_plugin):
-    result = invoke(command_plugin, command="echo $A", environment={"A": "b"})
-    assert result == {
-        "command": "echo $A",
-        "environment": {"A": "b"},
-        "stdout": "b",
-        "stderr": "",
-    }
-    with pytest.raises(grpc.RpcError, match="exit status 1"):
-        invoke(command_plugin, command="exit 1")
-
-
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
@@ -231,5 +214,5 @@ def test_other_resources_and_functions_are_refused_by_name(command_plugin):
     remote = Managed(command_plugin.stub, "command:remote:Command", "step")
     with pytest.raises(grpc.RpcError, match="command:remote:Command is not served"):
         remote.check(create="true")
-    with pytest.raises(grpc.RpcError, match="no:such:function is not served"):
-        command_plugin.stub.Invoke(provider_pb2.InvokeRequest(tok="no:such:function"))
+    with pytest.raises(grpc.RpcError, match="command:local:run is not served"):
+        command_plugin.stub.Invoke(provider_pb2.InvokeRequest(tok="command:local:run"))

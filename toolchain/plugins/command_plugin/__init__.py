@@ -1,1 +1,1 @@
-"""The stand-in for pulumi-command 1.2.1: `local.Command` and `local.run`."""
+"""The stand-in for pulumi-command 1.2.1: `local.Command`."""

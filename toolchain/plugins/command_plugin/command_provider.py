@@ -1,17 +1,13 @@
-"""The `command` provider: one resource, one function, no settings."""
+"""The `command` provider: one resource, no settings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from toolchain.plugins.command_plugin.local_command import LocalCommand
-from toolchain.plugins.command_plugin.local_inputs import RUN_INPUTS, check_inputs
-from toolchain.plugins.command_plugin.local_process import run_command
-from toolchain.plugins.errors import PluginError
-from toolchain.plugins.property_values import Properties, reveal
-from toolchain.plugins.provider import Failure, Operation, Resource
+from toolchain.plugins.property_values import Properties
+from toolchain.plugins.provider import Failure, Resource
 
-RUN_TOKEN = "command:local:run"  # noqa: S105 - a type token
 _ENGINE_SETTINGS = frozenset(
     {"version", "pluginDownloadURL", "pluginChecksums", "parameterization"}
 )
@@ -25,7 +21,6 @@ class CommandProvider:
     # pulumi-go-provider answers Configure with acceptSecrets: secret inputs come marked.
     accepts_secrets = True
     resources: Mapping[str, Resource] = {"command:local:Command": LocalCommand()}
-    functions: tuple[str, ...] = (RUN_TOKEN,)
 
     def check_config(self, news: Properties) -> tuple[Failure, ...]:
         """Refuse settings: the official provider has none."""
@@ -37,15 +32,3 @@ class CommandProvider:
 
     def configure(self, settings: Properties) -> None:
         """Take no settings."""
-
-    def invoke(self, operation: Operation, token: str, arguments: Properties) -> Properties:
-        """Run a command now, in a preview too, as the official `local.run` does."""
-        if token != RUN_TOKEN:
-            msg = f"function {token} is not served; the official command plugin is needed for it"
-            raise PluginError(msg)
-        failures = check_inputs(RUN_INPUTS, "local.run", arguments)
-        if failures:
-            raise PluginError("; ".join(failure.reason for failure in failures))
-        plain = reveal(arguments)
-        result = run_command(operation, str(plain.get("command", "")), plain, None)
-        return {**arguments, "stdout": result.stdout, "stderr": result.stderr}

@@ -24,7 +24,7 @@ class LocalCommand:
     def check(self, operation: Operation, olds: Properties, news: Properties) -> Checked:
         """Validate the inputs; they are kept as they came, secret marks included."""
         subject = f"local.Command {operation.resource_name}"
-        return Checked(news, check_inputs(COMMAND_INPUTS, subject, news))
+        return Checked(news, check_inputs(subject, news))
 
     def diff(self, state: Properties, old_inputs: Properties, news: Properties) -> Difference:
         """Compare the inputs of last time with those of now."""

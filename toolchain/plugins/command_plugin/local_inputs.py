@@ -1,4 +1,4 @@
-"""The inputs of `local.Command` and `local.run`, and what may be in them.
+"""The inputs of `local.Command`, and what may be in them.
 
 Names and types are those of pulumi-command's schema (`provider/pkg/provider/local/base.go`,
 `common/inputs.go`).
@@ -45,7 +45,11 @@ def _is_logging(value: Any) -> str | None:
     return None if value in LOGGING_CHOICES else "has to be one of " + ", ".join(LOGGING_CHOICES)
 
 
-_PROCESS_INPUTS: Final[Mapping[str, Callable[[Any], str | None]]] = {
+COMMAND_INPUTS: Final[Mapping[str, Callable[[Any], str | None]]] = {
+    "create": _is_text,
+    "update": _is_text,
+    "delete": _is_text,
+    "triggers": _is_list,
     "stdin": _is_text,
     "logging": _is_logging,
     "interpreter": _is_texts,
@@ -53,26 +57,16 @@ _PROCESS_INPUTS: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "environment": _is_text_map,
     "addPreviousOutputInEnv": _is_flag,
 }
-COMMAND_INPUTS: Final = {
-    **_PROCESS_INPUTS,
-    "create": _is_text,
-    "update": _is_text,
-    "delete": _is_text,
-    "triggers": _is_list,
-}
-RUN_INPUTS: Final = {**_PROCESS_INPUTS, "command": _is_text}
 
 
-def check_inputs(
-    served: Mapping[str, Callable[[Any], str | None]], subject: str, news: Properties
-) -> tuple[Failure, ...]:
+def check_inputs(subject: str, news: Properties) -> tuple[Failure, ...]:
     """Say what is wrong with the inputs: everything at once."""
     failures = []
     for key, marked in news.items():
         # `version` and `__...` come from Pulumi itself (pulumi-go-provider drops them likewise).
         if key == "version" or key.startswith("__"):
             continue
-        if key not in served:
+        if key not in COMMAND_INPUTS:
             reason = (
                 f"{subject}: property {key} is not served by this stand-in; "
                 "the official command plugin 1.2.1 is needed for it"
@@ -82,7 +76,7 @@ def check_inputs(
         value = reveal(marked)
         if value is None or (has_unknown(value) and not isinstance(value, list | Mapping)):
             continue
-        problem = served[key](value)
+        problem = COMMAND_INPUTS[key](value)
         if problem:
             # The value itself is left out: it may be a secret.
             got = type(value).__name__

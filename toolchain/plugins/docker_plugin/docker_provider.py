@@ -11,9 +11,8 @@ from toolchain.plugins.docker_plugin.image import Image
 from toolchain.plugins.docker_plugin.network import Network
 from toolchain.plugins.docker_plugin.remote_image import RemoteImage
 from toolchain.plugins.docker_plugin.volume import Volume
-from toolchain.plugins.errors import PluginError
 from toolchain.plugins.property_values import Properties, Unknown
-from toolchain.plugins.provider import Failure, Operation, Resource
+from toolchain.plugins.provider import Failure, Resource
 
 _SERVED = frozenset({"host", "sshOpts"})
 _ENGINE_SETTINGS = frozenset(
@@ -28,7 +27,6 @@ class DockerProvider:
     version = "5.2.0"
     # As the bridge answers Configure: Pulumi then keeps the secret marks of inputs by itself.
     accepts_secrets = False
-    functions: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._engine = Engine()
@@ -63,8 +61,3 @@ class DockerProvider:
             ssh_options=tuple(options) if isinstance(options, list) else (),
             is_known=not isinstance(host, Unknown),
         )
-
-    def invoke(self, operation: Operation, token: str, arguments: Properties) -> Properties:
-        """Serve no functions."""
-        msg = f"function {token} is not served; the official docker plugin 5.2.0 is needed for it"
-        raise PluginError(msg)
