@@ -12,7 +12,7 @@ from typing import Any
 from components.runtime import archive, containers
 from components.runtime.diagnosis import diagnose, preloading, ran_out_of_static_tls
 from components.runtime.engine import Engine, in_parallel
-from components.runtime.failure import MissingError, StepError
+from components.runtime.failure import EngineError, MissingError, StepError
 from components.runtime.follow import DeadlinePassedError, follow, read_log
 from components.runtime.marker import encode_marker, write_marker
 from components.runtime.program import Interrupted, say
@@ -46,8 +46,9 @@ class StageWork:
         """The artefact's result; nothing is started when the artefact is there."""
         try:
             return self._converge()
-        except MissingError:
-            # Somebody else followed the same container to its end, or removed it.
+        except EngineError:
+            # Somebody else followed the same container to its end, or removed it. Of one that is
+            # on its way out the engine says many things, status 500 among them.
             self._say("its container is gone: looking for what it made")
             return self._converge()
 
@@ -172,10 +173,7 @@ class StageWork:
 
     def _failure(self, container: str, seconds: float) -> str:
         stage = self._stage
-        state = containers.inspect(self._engine, container)["State"]
-        if state["Status"] in GOING:
-            containers.remove(self._engine, container)
-            raise MissingError(HTTPStatus.NOT_FOUND, stage.what, "it was removed")
+        state = self._state(container)
         code = int(state["ExitCode"])
         if code == 0:
             return (
@@ -190,6 +188,14 @@ class StageWork:
             f"  Its log: docker logs {stage.step.name}. What it made so far stays in "
             f"{stage.partial}"
         )
+
+    def _state(self, container: str) -> Mapping[str, Any]:
+        """How the container is. Raises `MissingError` for one that is gone, or going."""
+        state: Mapping[str, Any] = containers.inspect(self._engine, container)["State"]
+        if state["Status"] in GOING:
+            containers.remove(self._engine, container)
+            raise MissingError(HTTPStatus.NOT_FOUND, self._stage.what, "it was removed")
+        return state
 
     def _log(self, container: str) -> str:
         log = read_log(self._engine, container, lines=LOG_TAIL)
@@ -212,6 +218,9 @@ class StageWork:
         if stage.results:
             path = str(PurePosixPath(stage.artefact) / stage.results)
             results = archive.read_json(self._engine, container, path)
+            if results is None:
+                # Another caller may have been quicker and removed the container: then look again.
+                self._state(container)
         containers.remove(self._engine, container)
         return {
             "fingerprint": stage.step.fingerprint,
