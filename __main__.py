@@ -1,5 +1,7 @@
 """One environment: its settings, the plan, one pipeline, and what an operator asks of it."""
 
+import gc
+
 import pulumi
 
 from components.host_check import HostLook
@@ -7,10 +9,6 @@ from components.host_check import HostLook
 # Begun before the other imports: its process loads side by side with them.
 look = HostLook()
 
-import pulumi_command as command
-import pulumi_docker as docker
-
-from components.pipeline import FineTunePipeline, FineTunePipelineArgs
 from components.planning.pipeline import plan_pipeline
 from stack_configs.loader import find_settings, load_settings
 from stack_configs.problem import SettingsError
@@ -19,7 +17,17 @@ config = pulumi.Config()
 try:
     settings = load_settings(find_settings(config.get("stack_config") or pulumi.get_stack()))
     plan = plan_pipeline(settings, stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
-    host = look.at(plan.host_check, helper_images=plan.images.references)
+    look.ask(plan.host_check, helper_images=plan.images.references)
+
+    # The providers' packages load while the host is looked at.
+    import pulumi_command as command
+    import pulumi_docker as docker
+
+    from components.pipeline import FineTunePipeline, FineTunePipelineArgs
+
+    # What is loaded stays: nothing of it is looked through again for garbage, nor at the exit.
+    gc.freeze()
+    host = look.answer()
 except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
     raise pulumi.RunError(str(error)) from None
@@ -28,16 +36,23 @@ finally:
 
 pipeline = FineTunePipeline(
     "pipeline",
-    FineTunePipelineArgs(plan=plan, host=host, hub_token=config.get_secret("hub_token")),
+    FineTunePipelineArgs(
+        plan=plan,
+        host=host,
+        hub_token=config.get_secret("hub_token"),
+        api_key=config.get_secret("api_key"),
+    ),
     opts=pulumi.ResourceOptions(
-        # Both by name: their plugins start side by side, and no resource can reach another engine.
+        # Both by name: no resource can reach another engine.
         providers=[docker.Provider("engine", host=plan.engine), command.Provider("programs")]
     ),
 )
 
 pulumi.export("ollama_url", pipeline.ollama_url)
 pulumi.export("board_url", pipeline.board_url)
+pulumi.export("api_url", pipeline.api_url)
 pulumi.export("models", pipeline.models)
 pulumi.export("smoke_answers", pipeline.smoke_answers)
 pulumi.export("training_results", pipeline.training_results)
+pulumi.export("accelerators", pipeline.accelerators)
 pulumi.export("volumes", pipeline.volumes)

@@ -115,10 +115,12 @@ def _run_stage(plan: PipelinePlan, stage: StagePlan) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in stage.files.items():
             (Path(folder) / name).write_text(content)
-        for name, program in stage.programs.items():
-            (Path(folder) / name).write_bytes((PROJECT / program).read_bytes())
+        for name, file in stage.uploads.items():
+            target = Path(folder) / name
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes((PROJECT / file).read_bytes())
         shell, flags, script = stage.container.command
-        command = f"mkdir -p {stage.partial}; cp /config/* {stage.partial}/ || true; {script}"
+        command = f"mkdir -p {stage.partial}; cp -r /config/. {stage.partial}; {script}"
         docker(
             *("run", "--rm", "-v", f"{folder}:/config:ro"),
             *_options(plan, stage.container),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import subprocess
@@ -36,7 +37,8 @@ class HostLook:
     """The one look at the host of an up or a preview, in a process that loads while others do.
 
     It comes before the graph, so that problems end the program before anything is registered. An
-    invoke would first start a plugin, and the program could do nothing meanwhile.
+    invoke would first start a plugin, and the program could do nothing meanwhile. Made, asked and
+    answered in three calls: between them the program loads what it needs itself.
     """
 
     def __init__(self) -> None:
@@ -48,12 +50,11 @@ class HostLook:
             text=True,
         )
 
-    def at(self, plan: HostCheckPlan, *, helper_images: Sequence[str]) -> HostFacts:
-        """Look.
+    def ask(self, plan: HostCheckPlan, *, helper_images: Sequence[str]) -> None:
+        """Say what to look at; the answer is on its way while the caller does something else.
 
         `helper_images` are images of the stack that a container may be made from, never started,
-        to look into a volume that no other container mounts. Raises `SettingsError` with every
-        problem of the host, and `pulumi.RunError` when the program could not look.
+        to look into a volume that no other container mounts.
         """
         spec = {
             **dataclasses.asdict(plan),
@@ -61,7 +62,20 @@ class HostLook:
             "minimum": plan.minimum.model_dump(),
             "helper_images": list(helper_images),
         }
-        answer, words = self._process.communicate(json.dumps(spec))
+        if self._process.stdin is None:
+            raise AssertionError("the process was started with a pipe")
+        # One that has failed already tells why in its answer.
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:
+            pipe.write(json.dumps(spec))
+        self._process.stdin = None
+
+    def answer(self) -> HostFacts:
+        """What was seen.
+
+        Raises `SettingsError` with every problem of the host, and `pulumi.RunError` when the
+        program could not look.
+        """
+        answer, words = self._process.communicate()
         if self._process.returncode != 0:
             raise pulumi.RunError(f"the host cannot be looked at: {words.strip()}")
         seen = json.loads(answer)

@@ -1,12 +1,14 @@
 """The whole stack as one component: it only composes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import pulumi
 import pulumi_docker as docker
 
+from components.accelerator_check import AcceleratorCheck
+from components.api import Api
 from components.base_model import BaseModel
 from components.board import Board
 from components.dataset_registration import DatasetRegistration, DatasetRegistrationArgs
@@ -17,7 +19,8 @@ from components.merge import Merge
 from components.naming import owner_labels, type_token
 from components.ollama_model import OllamaModel, OllamaModelArgs
 from components.ollama_server import OllamaServer
-from components.planning.pipeline import ModelPlan, PipelinePlan
+from components.planning.model import ModelPlan
+from components.planning.pipeline import PipelinePlan
 from components.planning.services import ServicePlan
 from components.planning.stage import StagePlan
 from components.service import ServiceArgs
@@ -36,6 +39,8 @@ class FineTunePipelineArgs:
     host: HostFacts
     hub_token: pulumi.Input[str] | None = None
     """Hugging Face token; must arrive as a secret."""
+    api_key: pulumi.Input[str] | None = None
+    """What clients of the API must send; must arrive as a secret."""
 
 
 class FineTunePipeline(pulumi.ComponentResource):
@@ -43,12 +48,15 @@ class FineTunePipeline(pulumi.ComponentResource):
 
     ollama_url: pulumi.Output[str]
     board_url: pulumi.Output[str | None]
+    api_url: pulumi.Output[str | None]
     models: pulumi.Output[Mapping[str, str]]
     """Served name of each model."""
     smoke_answers: pulumi.Output[list[Mapping[str, str]]]
     """What the models answered before they were served: `model`, `prompt`, `answer`."""
     training_results: pulumi.Output[Mapping[str, Any]]
     """Figures of each training run, by model and run."""
+    accelerators: pulumi.Output[list[Mapping[str, Any]]]
+    """The devices that containers see: `name` and `memory_gb`; empty on a CPU host."""
     volumes: pulumi.Output[Mapping[str, str]]
 
     def __init__(
@@ -57,6 +65,8 @@ class FineTunePipeline(pulumi.ComponentResource):
         super().__init__(type_token("FineTunePipeline"), name, None, opts)
         self._name, self._args = name, args
         plan, child = args.plan, pulumi.ResourceOptions(parent=self)
+        secrets = {"HF_TOKEN": args.hub_token, "API_KEY": args.api_key}
+        self._secrets = {key: value for key, value in secrets.items() if value is not None}
         HostCheck(f"{name}-host-check", HostCheckArgs(host=args.host), opts=child)
         self._images = Images(f"{name}-images", ImagesArgs(plan=plan.images), opts=child)
         self._volumes = Volumes(
@@ -89,13 +99,28 @@ class FineTunePipeline(pulumi.ComponentResource):
             opts=child,
         )
         board = plan.board and Board(
-            f"{name}-board", self._service(plan.board, self._images.llamafactory), opts=child
+            f"{name}-board",
+            self._service(plan.board, self._images.llamafactory),
+            # It lists the registered data sets; no output of theirs says so.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[registration]),
         )
         self._runs: dict[str, pulumi.Output[Any]] = {}
         self._stages: dict[str, Stage] = {}
-        models = {model.name: self._model(model, registration, server) for model in plan.models}
+        self._trained: dict[str | None, pulumi.Output[str]] = {}
+        check = plan.accelerator_check and self._stage(AcceleratorCheck, plan.accelerator_check)
+        # What every training needs, whatever it starts from.
+        ready = [registration.fingerprint, *([check.fingerprint] if check else [])]
+        models = {model.name: self._model(model, ready, server) for model in plan.models}
         self.ollama_url = server.url
+        api = plan.api and Api(
+            f"{name}-api",
+            self._service(
+                plan.api, self._images.llamafactory, built_on=self._trained[plan.api_model]
+            ),
+            opts=child,
+        )
         self.board_url = board.url if board else pulumi.Output.from_input(None)
+        self.api_url = api.url if api else pulumi.Output.from_input(None)
         self.models = pulumi.Output.all(**{key: model.model for key, model in models.items()})
         self.smoke_answers = pulumi.Output.all(
             **{key: model.answers for key, model in models.items()}
@@ -104,30 +129,38 @@ class FineTunePipeline(pulumi.ComponentResource):
                 {"model": model, **answer} for model, given in answers.items() for answer in given
             ]
         )
+        self.accelerators = (
+            check.results.apply(lambda found: found["accelerators"])
+            if check
+            else pulumi.Output.from_input([])
+        )
         self.training_results = pulumi.Output.all(**self._runs)
         self.volumes = self._volumes.names
         self.register_outputs(
             {
                 "ollama_url": self.ollama_url,
                 "board_url": self.board_url,
+                "api_url": self.api_url,
                 "models": self.models,
                 "smoke_answers": self.smoke_answers,
                 "training_results": self.training_results,
+                "accelerators": self.accelerators,
                 "volumes": self.volumes,
             }
         )
 
     def _model(
-        self, plan: ModelPlan, registration: DatasetRegistration, server: OllamaServer
+        self, plan: ModelPlan, ready: Sequence[pulumi.Output[str]], server: OllamaServer
     ) -> OllamaModel:
         """The stages of one model, each built on the one before."""
-        before = [registration.fingerprint]
+        before = [*ready]
         if plan.base_model is not None:
             before.append(self._stage(BaseModel, plan.base_model).fingerprint)
         for run in plan.training_runs:
             stage = self._stage(TrainingRun, run, *before)
             before = [stage.fingerprint]
             self._runs[run.name.removeprefix(f"{self._args.plan.stack}-")] = stage.results
+        (self._trained[plan.name],) = before
         if plan.merge is not None:
             before = [self._stage(Merge, plan.merge, *before).fingerprint]
         gguf = self._stage(GgufConversion, plan.gguf_conversion, *before)
@@ -149,7 +182,6 @@ class FineTunePipeline(pulumi.ComponentResource):
             # Two models that differ in how they are served only: trained once.
             return cast("S", self._stages[plan.fingerprint])
         images = {"llamafactory": self._images.llamafactory, "converter": self._images.converter}
-        secrets = {} if self._args.hub_token is None else {"HF_TOKEN": self._args.hub_token}
         stage = kind(
             f"{self._name}-{plan.name.removeprefix(f'{self._args.plan.stack}-')}",
             StageArgs(
@@ -161,18 +193,26 @@ class FineTunePipeline(pulumi.ComponentResource):
                 volumes=self._volumes.by_role,
                 network=self._network.name,
                 built_on=before,
-                secrets=secrets,
+                secrets=self._secrets,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self._stages[plan.fingerprint] = stage
         return stage
 
-    def _service(self, plan: ServicePlan, image: pulumi.Output[str]) -> ServiceArgs:
+    def _service(
+        self,
+        plan: ServicePlan,
+        image: pulumi.Output[str],
+        *,
+        built_on: pulumi.Output[str] | None = None,
+    ) -> ServiceArgs:
         return ServiceArgs(
             plan=plan,
             stack=self._args.plan.stack,
             image=image,
             volumes=self._volumes.by_role,
             network=self._network.name,
+            secrets=self._secrets,
+            built_on=built_on,
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components.naming import owner_labels
+from components.naming import LABEL, owner_labels
 from components.planning.container import MIB
 from components.planning.services import ServicePlan
 from components.volumes import MountSource
@@ -24,6 +24,10 @@ class ServiceArgs:
     image: pulumi.Input[str]
     volumes: Mapping[str, MountSource]
     network: pulumi.Input[str]
+    secrets: Mapping[str, pulumi.Input[str]] | None = None
+    """Secret environment variables by name; those that the plan asks for are handed over."""
+    built_on: pulumi.Input[str] | None = None
+    """Fingerprint of the work that it serves: it starts when that is there."""
 
 
 def service_container(
@@ -35,12 +39,22 @@ def service_container(
     """The container of a service, healthy before anything is built on it."""
     plan, volumes = args.plan, args.volumes
     container, accelerator = plan.container, plan.container.accelerator
+    labels: dict[str, pulumi.Input[str]] = {**owner_labels(args.stack)}
+    if args.built_on is not None:
+        labels[f"{LABEL}.built-on"] = args.built_on
     return docker.Container(
         name,
         name=plan.name,
         image=args.image,
         command=list(container.command) or None,
-        envs=[f"{key}={value}" for key, value in sorted(container.environment.items())],
+        envs=[
+            *(f"{key}={value}" for key, value in sorted(container.environment.items())),
+            *(
+                pulumi.Output.concat(key, "=", value)
+                for key, value in sorted((args.secrets or {}).items())
+                if key in plan.secret_environment
+            ),
+        ],
         mounts=[
             *(
                 docker.ContainerMountArgs(
@@ -84,8 +98,7 @@ def service_container(
         restart="unless-stopped",
         destroy_grace_seconds=STOP_SECONDS,
         labels=[
-            docker.ContainerLabelArgs(label=label, value=value)
-            for label, value in owner_labels(args.stack).items()
+            docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()
         ],
         # The name and the port are fixed: two of it cannot be there at once.
         opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),

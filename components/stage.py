@@ -104,7 +104,7 @@ class Stage(pulumi.ComponentResource):
                 "partial": str(plan.partial),
                 "marker": str(plan.marker),
                 "files": dict(plan.files),
-                "programs": dict(plan.programs),
+                "uploads": dict(plan.uploads),
                 "progress_log": plan.progress_log,
                 "results": plan.results,
                 "secret_environment": sorted(secrets),
@@ -157,7 +157,7 @@ def _container(plan: ContainerPlan, args: StageArgs) -> dict[str, Any]:
         "command": list(plan.command),
         "environment": dict(plan.environment),
         "mounts": [mount_spec(mount, args.volumes) for mount in plan.mounts],
-        "network": args.network,
+        "network": args.network if plan.network == "stack" else plan.network,
         "shm_bytes": plan.shm_bytes,
         "accelerator": {
             "gpus": accelerator.gpus,

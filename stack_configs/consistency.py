@@ -18,6 +18,7 @@ def find_inconsistencies(settings: Settings) -> list[Problem]:
         *_twice("models", "name", [model.name for model in settings.models]),
         *_served_twice(settings),
         *_same_ports(settings),
+        *_api_model(settings),
         *(
             problem
             for model_index, model in enumerate(settings.models)
@@ -55,12 +56,37 @@ def _served_twice(settings: Settings) -> Iterator[Problem]:
 
 
 def _same_ports(settings: Settings) -> Iterator[Problem]:
-    if settings.board.enabled and settings.board.port == settings.ollama_server.port:
+    taken = {settings.ollama_server.port: "ollama_server.port"}
+    for section, service in (("board", settings.board), ("api", settings.api)):
+        if not service.enabled:
+            continue
+        if other := taken.get(service.port):
+            yield Problem(
+                f"{section}.port",
+                str(service.port),
+                f"{other} is the same",
+                "Give each service a port of its own",
+            )
+        taken.setdefault(service.port, f"{section}.port")
+
+
+def _api_model(settings: Settings) -> Iterator[Problem]:
+    chosen, names = settings.api.model, [model.name for model in settings.models]
+    if not settings.api.enabled or chosen in names:
+        return
+    if chosen is not None:
         yield Problem(
-            "board.port",
-            str(settings.board.port),
-            "ollama_server.port is the same",
-            "Give each service a port of its own",
+            "api.model",
+            repr(chosen),
+            "no model of that name is declared",
+            f"Use one of: {', '.join(names)}",
+        )
+    elif len(names) > 1:
+        yield Problem(
+            "api.model",
+            "",
+            "it is required where there are several models",
+            f"Use one of: {', '.join(names)}",
         )
 
 

@@ -1,11 +1,11 @@
-"""Settings of what keeps running: the Ollama server and the LLaMA Board (T1, E1, E5)."""
+"""Settings of what keeps running: Ollama server, LLaMA Board, OpenAI-style API (T1, E1, E5)."""
 
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
 from stack_configs.problem import SECRET_KEY, rule_error
-from stack_configs.strict_model import BindAddress, Port, StrictModel
+from stack_configs.strict_model import BindAddress, Name, Port, StrictModel
 
 OWNED_VARIABLES = frozenset({"OLLAMA_HOST", "OLLAMA_MODELS"})
 """Where the server listens and stores: ports, probes and volumes are planned for it."""
@@ -43,3 +43,17 @@ class BoardSettings(StrictModel):
     port: Port = 7860
     bind_address: BindAddress = "127.0.0.1"
     share: Annotated[bool, Field(description="GRADIO_SHARE: a public link through Gradio.")] = False
+
+
+class ApiSettings(StrictModel):
+    """`llamafactory-cli api`: a model before its merge, behind an OpenAI-style API (E1).
+
+    It holds the weights in memory, on the GPU where there is one, for as long as it runs.
+    """
+
+    enabled: bool = False
+    port: Port = 8000
+    bind_address: BindAddress = "127.0.0.1"
+    model: Annotated[
+        Name | None, Field(description="Name of the model to serve. Unset: the only one.")
+    ] = None

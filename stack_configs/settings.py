@@ -8,7 +8,7 @@ from stack_configs.datasets import DatasetSettings
 from stack_configs.host import HostSettings
 from stack_configs.images import ImagesSettings
 from stack_configs.models import ModelSettings
-from stack_configs.services import BoardSettings, OllamaServerSettings
+from stack_configs.services import ApiSettings, BoardSettings, OllamaServerSettings
 from stack_configs.strict_model import StrictModel
 from stack_configs.volumes import VolumesSettings
 
@@ -23,3 +23,4 @@ class Settings(StrictModel):
     models: Annotated[tuple[ModelSettings, ...], Field(min_length=1)]
     ollama_server: OllamaServerSettings = OllamaServerSettings()
     board: BoardSettings = BoardSettings()
+    api: ApiSettings = ApiSettings()

@@ -42,6 +42,8 @@ def test_each_environment_of_the_project_deploys(
     assert exports.keys() == {
         "ollama_url",
         "board_url",
+        "api_url",
+        "accelerators",
         "models",
         "smoke_answers",
         "training_results",

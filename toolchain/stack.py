@@ -94,7 +94,7 @@ def answers(values: Mapping[str, Any]) -> str:
     lines = [""]
     for answer in values.get("smoke_answers") or []:
         lines += [f"  question  {answer['prompt']}", f"  answer    {answer['answer']}", ""]
-    for key, label in (("ollama_url", "Ollama"), ("board_url", "LLaMA Board")):
+    for key, label in (("ollama_url", "Ollama"), ("board_url", "LLaMA Board"), ("api_url", "API")):
         if values.get(key):
             lines.append(f"  {label:<12}{values[key]}")
     return "\n".join(lines)

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from components.planning import paths
-from components.planning.container import ContainerPlan
+from components.planning.container import ContainerPlan, Mount
 from components.planning.dataset_registration import DatasetPlan
 from components.planning.fingerprint import file_digest, fingerprint
 from components.planning.images import PROJECT, ImagePlan
 from components.planning.stage import StagePlan, then_complete
-from components.planning.training_run import TRAINING_MOUNTS, Weights, offline_environment
+from components.planning.training_run import Weights, offline_environment
 from stack_configs.models import BaseModelSettings, GeneratedModelSettings
 
 PROGRAM = "tiny_model.py"
@@ -36,7 +37,9 @@ def plan_base_model(
         [dataset.digest for dataset in datasets],
     )
     folder = paths.partial(mark)
-    data = " ".join(dataset.target for dataset in datasets)
+    # Its own copies: the model is made while the data sets are still being registered.
+    data = {f"data/{PurePosixPath(dataset.target).name}": dataset.source for dataset in datasets}
+    files = " ".join(str(folder / name) for name in data)
     return StagePlan(
         noun="base-model",
         name=name,
@@ -45,13 +48,14 @@ def plan_base_model(
         container=ContainerPlan(
             image=image.role,
             command=then_complete(
-                mark, f"python {folder / PROGRAM} {folder / PARAMETERS} {folder} {data}"
+                mark, f"python {folder / PROGRAM} {folder / PARAMETERS} {folder} {files}"
             ),
             environment=offline_environment(),
-            mounts=TRAINING_MOUNTS,
+            mounts=(Mount(volume="output", target=str(paths.OUTPUT)),),
+            network="none",
         ),
         files={PARAMETERS: parameters},
-        programs={PROGRAM: program},
+        uploads={PROGRAM: program, **data},
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from stack_configs.host import GpuSettings, HostSettings
 
@@ -52,6 +53,8 @@ class ContainerPlan:
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Port, ...] = ()
+    network: Literal["stack", "none"] = "stack"
+    """`none` where nothing is to be fetched: nothing can be then, and the start takes less."""
     shm_bytes: int = 64 * MIB
     accelerator: Accelerator = field(default_factory=Accelerator)
 

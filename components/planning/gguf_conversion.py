@@ -56,6 +56,7 @@ def plan_gguf_conversion(
             ),
             environment=offline_environment(),
             mounts=(Mount(volume="output", target=str(paths.OUTPUT)),),
+            network="none",
         ),
         quantize=quantize,
     )

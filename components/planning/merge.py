@@ -55,8 +55,9 @@ def plan_merge(
             command=then_complete(mark, f"python {folder / PROGRAM} {folder / CONFIG}"),
             environment=offline_environment() if offline else {},
             mounts=TRAINING_MOUNTS,
+            network="none" if offline else "stack",
         ),
         files={CONFIG: config},
-        programs={PROGRAM: program},
+        uploads={PROGRAM: program},
         secret_environment=() if offline else ("HF_TOKEN",),
     )

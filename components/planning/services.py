@@ -1,15 +1,17 @@
-"""What keeps running: the Ollama server and LLaMA Board (T1, E1, E5)."""
+"""What keeps running: the Ollama server, LLaMA Board and the OpenAI-style API (T1, E1, E5)."""
 
 from dataclasses import dataclass
 
 from components.planning import paths
 from components.planning.container import GIB, ContainerPlan, Mount, Port, plan_accelerator
 from components.planning.images import ImagesPlan
-from components.planning.training_run import TRAINING_MOUNTS
+from components.planning.training_run import TRAINING_MOUNTS, Weights, offline_environment
+from stack_configs.models import ModelSettings
 from stack_configs.settings import Settings
 
 OLLAMA_PORT = 11434
 BOARD_PORT = 7860
+API_PORT = 8000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,9 @@ class ServicePlan:
     container: ContainerPlan
     healthcheck: Healthcheck
     key: str
-    """Settings section, for messages about its port."""
+    """Settings key of its port, for messages."""
+    secret_environment: tuple[str, ...] = ()
+    """Variables that the container gets and no plan holds."""
 
     @property
     def port(self) -> Port:
@@ -74,7 +78,6 @@ def plan_board(settings: Settings, images: ImagesPlan, stack: str) -> ServicePla
     if not board.enabled:
         return None
     accelerator = plan_accelerator(settings.host)
-    probe = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{BOARD_PORT}/', timeout=3)"
     return ServicePlan(
         name=f"{stack}-board",
         key="board.port",
@@ -96,6 +99,56 @@ def plan_board(settings: Settings, images: ImagesPlan, stack: str) -> ServicePla
             accelerator=accelerator,
         ),
         healthcheck=Healthcheck(
-            tests=("CMD", "python", "-c", probe), interval=10, start_period=120, wait=300
+            tests=_page_opens(BOARD_PORT, "/"), interval=10, start_period=120, wait=300
         ),
     )
+
+
+def plan_api(
+    settings: Settings, images: ImagesPlan, stack: str, *, model: ModelSettings, weights: Weights
+) -> ServicePlan:
+    """`llamafactory-cli api` on a trained model: its base model, and its adapter where it has one.
+
+    The adapter's path names its training: other weights mean another container.
+    """
+    api, offline = settings.api, model.base_model.hub is None
+    accelerator = plan_accelerator(settings.host)
+    arguments = {
+        "model_name_or_path": weights.model,
+        "model_revision": weights.revision,
+        "adapter_name_or_path": weights.adapter,
+        "template": model.template,
+    }
+    return ServicePlan(
+        name=f"{stack}-api",
+        key="api.port",
+        container=ContainerPlan(
+            image=images.llamafactory.role,
+            command=(
+                *("llamafactory-cli", "api"),
+                *(f"--{key}={value}" for key, value in arguments.items() if value is not None),
+            ),
+            environment={
+                **accelerator.environment,
+                **(offline_environment() if offline else {}),
+                "API_HOST": "0.0.0.0",  # noqa: S104 - inside the container
+                "API_PORT": str(API_PORT),
+                "API_MODEL_NAME": model.name,
+            },
+            mounts=TRAINING_MOUNTS,
+            ports=(Port(internal=API_PORT, external=api.port, bind_address=api.bind_address),),
+            shm_bytes=int(settings.host.shm_size_gb * GIB),
+            accelerator=accelerator,
+        ),
+        # A large model takes minutes to load, and the first start may have to fetch it.
+        healthcheck=Healthcheck(
+            tests=_page_opens(API_PORT, "/docs"), interval=10, start_period=600, wait=3600
+        ),
+        secret_environment=("API_KEY",) if offline else ("API_KEY", "HF_TOKEN"),
+    )
+
+
+def _page_opens(port: int, page: str) -> tuple[str, ...]:
+    """A test of a web server from inside its container; the images have Python, not all curl."""
+    url = f"http://127.0.0.1:{port}{page}"
+    return ("CMD", "python", "-c", f"import urllib.request as r; r.urlopen('{url}', timeout=3)")

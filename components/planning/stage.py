@@ -30,8 +30,9 @@ class StagePlan:
     container: ContainerPlan
     files: Mapping[str, str] = field(default_factory=dict)
     """Rendered configuration: path below the artefact's folder -> content."""
-    programs: Mapping[str, str] = field(default_factory=dict)
-    """Programs that run inside the container: path below the artefact's folder -> project path."""
+    uploads: Mapping[str, str] = field(default_factory=dict)
+    """Files of this machine that the container reads: path below the artefact's folder -> path
+    from the project's folder."""
     progress_log: str | None = None
     """LLaMA-Factory's trainer_log.jsonl, below the artefact's folder."""
     results: str | None = None

@@ -39,11 +39,13 @@ class Ollama:
             time.sleep(RETRY_SECONDS)
         return [line.split()[0] for line in listed.output.splitlines()[1:] if line.strip()]
 
-    def create(self, model: str, modelfile: str, quantize: str | None) -> None:
-        """Make a model from a Modelfile, telling how it goes."""
-        name = f"{model.replace('/', '-').replace(':', '-')}.Modelfile"
+    def put_modelfile(self, model: str, modelfile: str) -> None:
+        """Put the Modelfile of a model to where `create` takes it from."""
+        name = _modelfile(model).name
         archive.put_files(self._engine, self._server, UPLOADS, {name: modelfile.encode()})
-        path = str(PurePosixPath(UPLOADS) / name)
+
+    def create(self, model: str, quantize: str | None) -> None:
+        """Make a model from its Modelfile, telling how it goes."""
         how = ["--quantize", quantize] if quantize else []
         words = CommandWords()
 
@@ -51,7 +53,7 @@ class Ollama:
             for line in words.hear(text, time.monotonic()):
                 say(f"{self._title}: {line}")
 
-        command = ["ollama", "create", model, "-f", path, *how]
+        command = ["ollama", "create", model, "-f", str(_modelfile(model)), *how]
         made = execute(self._engine, self._server, command, seconds=self._left(), on_words=tell)
         self._demand(made, command)
 
@@ -109,3 +111,8 @@ class Ollama:
             + "\n".join(f"    | {line}" for line in said)
             + f"\n  The server's log: docker logs {self._server}"
         )
+
+
+def _modelfile(model: str) -> PurePosixPath:
+    """Where the Modelfile of a model lies in the server's container."""
+    return PurePosixPath(UPLOADS) / f"{model.replace('/', '-').replace(':', '-')}.Modelfile"

@@ -15,7 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from components.runtime import archive, containers
-from components.runtime.engine import Engine
+from components.runtime.engine import Engine, in_parallel
 from components.runtime.failure import MissingError, StepError
 from components.runtime.marker import write_marker
 from components.runtime.ollama import Ollama
@@ -152,10 +152,13 @@ def _replace(
     title = f"serve {model.served_name}"
     seconds = float(spec.get("deadline_seconds") or DEADLINE_SECONDS)
     ollama = Ollama(engine, model.server, title=title, seconds=seconds)
-    ollama.remove(model.trials(ollama.models()))
     candidate = model.trial("candidate-")
     say(f"{title}: creating it as {candidate}")
-    ollama.create(candidate, part(spec, "modelfile"), spec.get("quantize"))
+    models, _ = in_parallel(
+        [ollama.models, lambda: ollama.put_modelfile(candidate, part(spec, "modelfile"))]
+    )
+    ollama.remove(model.trials(models or ()))
+    ollama.create(candidate, spec.get("quantize"))
     answers = []
     for smoke in spec.get("smoke_prompts") or ():
         prompt, expected = part(smoke, "prompt"), part(smoke, "expect")

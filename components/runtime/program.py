@@ -1,5 +1,6 @@
 """How every program here is run: a spec on stdin, one JSON line on stdout, words on stderr."""
 
+import gc
 import json
 import signal
 import sys
@@ -29,6 +30,8 @@ def say(line: str) -> None:
 
 def run_program(actions: Mapping[str, Action], arguments: list[str]) -> int:
     """Run the action that the arguments name; the exit code."""
+    # What is loaded stays: taking it apart at the exit would cost every step of every up.
+    gc.freeze()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     try:

@@ -26,8 +26,8 @@ class StageSpec:
     marker: str
     files: Mapping[str, str]
     """Rendered configuration, by its path below the partial folder."""
-    programs: Mapping[str, str]
-    """Files of the project, by their path below the partial folder."""
+    uploads: Mapping[str, str]
+    """Files of this machine, as seen from the project, by their path below the partial folder."""
     progress_log: str | None
     results: str | None
     secret_environment: tuple[str, ...]
@@ -73,7 +73,7 @@ def read_stage_spec(spec: Spec) -> StageSpec:
         partial=part(spec, "partial"),
         marker=part(spec, "marker"),
         files=spec.get("files") or {},
-        programs=spec.get("programs") or {},
+        uploads=spec.get("uploads") or {},
         progress_log=spec.get("progress_log"),
         results=spec.get("results"),
         secret_environment=tuple(spec.get("secret_environment") or ()),

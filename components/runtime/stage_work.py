@@ -118,7 +118,7 @@ class StageWork:
         folder = PurePosixPath(stage.partial).relative_to(stage.root)
         files: dict[str, archive.Content] = {
             **{str(folder / name): text.encode() for name, text in stage.files.items()},
-            **{str(folder / name): _program(path) for name, path in stage.programs.items()},
+            **{str(folder / name): _upload(path) for name, path in stage.uploads.items()},
             str(folder / PurePosixPath(stage.marker).name): encode_marker(self._marker),
         }
         archive.put_files(self._engine, container, stage.root, files, folder=str(folder))
@@ -232,8 +232,8 @@ class StageWork:
         say(f"{self._stage.short_title}: {words}")
 
 
-def _program(path: str) -> Path:
+def _upload(path: str) -> Path:
     file = PROJECT / path
     if not file.is_file():
-        raise StepError(f"{path} is not in the project at {PROJECT}; check out the whole project")
+        raise StepError(f"{path} is not there any more, seen from {PROJECT}. Put it back")
     return file

@@ -23,6 +23,11 @@ NETWORK = "docker:index/network:Network"
 REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
 VOLUME = "docker:index/volume:Volume"
 STACK = "finetune-stack-test"
+RESULTS = {
+    "training-run": {"train_loss": 0.5},
+    "accelerator-check": {"accelerators": [{"name": "GPU", "memory_gb": 24}]},
+}
+"""What stages leave behind, by noun."""
 
 
 @dataclass
@@ -40,7 +45,7 @@ class Engine(mocks.Mocks):
                 {
                     "fingerprint": spec["fingerprint"],
                     "artefact": spec.get("artefact"),
-                    "results": {"train_loss": 0.5},
+                    "results": RESULTS.get(spec.get("noun"), {}),
                     "model": spec.get("served_name"),
                     "answers": [
                         {"prompt": prompt["prompt"], "answer": "42"}

@@ -15,7 +15,9 @@ def plan(make_plan, settings_document) -> PipelinePlan:
 
 
 def look(plan: PipelinePlan) -> HostFacts:
-    return HostLook().at(plan.host_check, helper_images=plan.images.references)
+    begun = HostLook()
+    begun.ask(plan.host_check, helper_images=plan.images.references)
+    return begun.answer()
 
 
 def test_one_look_asks_for_everything(host: Host, plan: PipelinePlan):

@@ -155,6 +155,17 @@ class TestEngineResources:
             assert "CUDA_VISIBLE_DEVICES=0,1" in args.inputs["envs"]
         assert engine.spec("guide-sft")["container"]["accelerator"]["gpus"] == "all"
 
+    def test_no_training_starts_before_a_container_has_seen_the_gpus(
+        self, deploy, engine, make_plan, settings_document
+    ):
+        settings_document["host"] = {"hardware": "cuda"}
+        plan = make_plan(settings_document)
+        pipeline = deploy(plan)
+        look = engine.spec("accelerator-check")
+        assert look["container"]["accelerator"]["gpus"] == "all"
+        assert look["fingerprint"] in engine.spec("guide-sft")["built_on"]
+        assert output_of(pipeline, "accelerators") == [{"name": "GPU", "memory_gb": 24}]
+
     @pytest.mark.parametrize(
         ("hardware", "device"), [("rocm", "/dev/kfd"), ("npu", "/dev/davinci0")]
     )
@@ -178,6 +189,35 @@ class TestEngineResources:
         (board,) = engine.created(CONTAINER, "board")
         assert board.inputs["healthcheck"]["startPeriod"] == "2m0s"
         assert board.inputs["healthcheck"]["interval"] == "10s"
+
+
+class TestApi:
+    @pytest.fixture
+    def with_api(self, make_plan, settings_document):
+        settings_document["api"] = {"enabled": True, "port": 8123}
+        return make_plan(settings_document)
+
+    def test_it_starts_when_its_model_is_trained(self, deploy, engine, with_api):
+        pipeline = deploy(with_api)
+        (api,) = engine.created(CONTAINER, "api")
+        assert labels(api)["finetune-stack.built-on"] == (
+            with_api.models[0].training_runs[-1].fingerprint
+        )
+        assert output_of(pipeline, "api_url") == "http://127.0.0.1:8123/v1"
+
+    def test_its_key_stays_secret_and_other_services_never_see_it(self, deploy, engine, with_api):
+        deploy(with_api, api_key=pulumi.Output.secret("sesame"))
+        (api,) = engine.created(CONTAINER, "api")
+        assert is_secret(api.inputs["envs"])
+        assert "API_KEY=sesame" in plain(api.inputs["envs"])
+        for args in engine.created(CONTAINER):
+            if args is not api:
+                assert "sesame" not in str(args.inputs)
+
+    def test_without_a_key_it_asks_for_none(self, deploy, engine, with_api):
+        deploy(with_api)
+        (api,) = engine.created(CONTAINER, "api")
+        assert not [env for env in plain(api.inputs["envs"]) if env.startswith("API_KEY")]
 
 
 class TestImages:

@@ -4,7 +4,8 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,7 @@ def load(name: str) -> ModuleType:
 
 tiny_model = load("tiny_model")
 merge = load("merge")
+accelerator_check = load("accelerator_check")
 
 
 @pytest.fixture
@@ -169,3 +171,71 @@ def test_the_vocabulary_of_a_local_base_model_is_found(tmp_path):
     (tmp_path / "tokenizer.model").touch()
 
     assert merge.find_vocabulary(str(tmp_path), None) == tmp_path / "tokenizer.model"
+
+
+class Torch(ModuleType):
+    """torch on a machine with such devices; there is none of them here."""
+
+    def __init__(self, kind: str, *gigabytes: float, broken: str | None = None) -> None:
+        super().__init__("torch")
+        self.computed_on: list[str] = []
+        properties = [
+            SimpleNamespace(name=f"Device {index}", total_memory=int(size * 1000**3))
+            for index, size in enumerate(gigabytes)
+        ]
+        backend = SimpleNamespace(
+            is_available=lambda: bool(properties),
+            device_count=lambda: len(properties),
+            get_device_properties=properties.__getitem__,
+        )
+        setattr(self, kind, backend)
+        self.broken = broken
+
+    def ones(self, *_: int, device: str) -> Any:
+        if self.broken:
+            raise RuntimeError(self.broken)
+        self.computed_on.append(device)
+        return SimpleNamespace(sum=lambda: SimpleNamespace(item=lambda: 4.0))
+
+
+class TestAcceleratorCheck:
+    def run(self, tmp_path: Path, monkeypatch: Any, torch: Torch, **expected: Any) -> Any:
+        monkeypatch.setitem(sys.modules, "torch", torch)
+        monkeypatch.setitem(sys.modules, "torch_npu", ModuleType("torch_npu"))
+        asked, found = tmp_path / "expected.json", tmp_path / "found.json"
+        wanted = {"hardware": "cuda", "count": "all", "memory_gb": 8} | expected
+        asked.write_text(json.dumps(wanted))
+        accelerator_check.main([str(asked), str(found)])
+        return json.loads(found.read_text())
+
+    def test_each_device_computes_and_is_named(self, tmp_path, monkeypatch):
+        torch = Torch("cuda", 24, 24)
+        found = self.run(tmp_path, monkeypatch, torch, count=2, memory_gb=24)
+        assert [device["name"] for device in found["accelerators"]] == ["Device 0", "Device 1"]
+        assert found["accelerators"][0]["memory_gb"] == 24
+        assert torch.computed_on == ["cuda:0", "cuda:1"]
+
+    @pytest.mark.parametrize(("hardware", "kind"), [("rocm", "cuda"), ("npu", "npu")])
+    def test_other_hardware_answers_under_torchs_name_for_it(
+        self, tmp_path, monkeypatch, hardware, kind
+    ):
+        torch = Torch(kind, 64)
+        self.run(tmp_path, monkeypatch, torch, hardware=hardware)
+        assert torch.computed_on == [f"{kind}:0"]
+
+    @pytest.mark.parametrize(
+        ("torch", "expected", "words"),
+        [
+            (Torch("cuda"), {}, "torch sees no device, and host.hardware is cuda"),
+            (Torch("cuda", 24), {"count": 2}, "sees 1 device(s), and host.gpu.count is 2"),
+            (Torch("cuda", 24, 12), {"memory_gb": 24}, "Device 1 has 12 GB"),
+            (Torch("cuda", 24, broken="no kernel image"), {}, "no kernel image"),
+        ],
+    )
+    def test_what_is_missing_ends_it_in_words(
+        self, tmp_path, monkeypatch, capsys, torch, expected, words
+    ):
+        with pytest.raises(SystemExit, match="1"):
+            self.run(tmp_path, monkeypatch, torch, **expected)
+        assert words in capsys.readouterr().err
+        assert not (tmp_path / "found.json").exists()

@@ -71,6 +71,28 @@ def test_two_services_on_one_port(document: dict[str, Any], problems_of: Find) -
     assert (problem.key, problem.value) == ("board.port", "9000")
     document["board"]["enabled"] = False
     assert problems_of(document) == []
+    document["api"] = {"enabled": True, "port": 9000}
+    (problem,) = problems_of(document)
+    assert (problem.key, problem.rule) == ("api.port", "ollama_server.port is the same")
+
+
+class TestApi:
+    def test_a_model_that_is_not_declared(
+        self, document: dict[str, Any], problems_of: Find
+    ) -> None:
+        document["api"] = {"enabled": True, "model": "nobody"}
+        (problem,) = problems_of(document)
+        assert (problem.key, problem.value) == ("api.model", "'nobody'")
+
+    def test_of_several_models_one_must_be_named(
+        self, document: dict[str, Any], problems_of: Find
+    ) -> None:
+        document["models"].append(document["models"][0] | {"name": "second"})
+        document["api"] = {"enabled": True}
+        (problem,) = problems_of(document)
+        assert "required where there are several models" in problem.rule
+        document["api"]["model"] = "second"
+        assert problems_of(document) == []
 
 
 class TestData:

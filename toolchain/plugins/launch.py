@@ -6,6 +6,7 @@ the commands that the plugin runs for the operator.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from pathlib import Path
@@ -18,7 +19,11 @@ def main() -> None:
     bare_sdk = importlib.import_module("toolchain.plugins.bare_sdk")
     bare_sdk.prepare()
     kind, *arguments = sys.argv[1:]
+    # Nothing of what is loaded here becomes garbage.
+    gc.disable()
     plugin = importlib.import_module(f"toolchain.plugins.{kind}_plugin.__main__")
+    gc.freeze()
+    gc.enable()
     plugin.main(arguments)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from components.planning import base_model, images, merge
+from components.planning import accelerator_check, base_model, images, merge
 from components.planning.pipeline import PipelinePlan, plan_pipeline
 from stack_configs.host import Hardware
 from stack_configs.loader import parse_settings
@@ -33,15 +33,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files = [f"images/llamafactory/Dockerfile.{hardware}" for hardware in Hardware.__args__]
     files += ["images/llamafactory/build/install.sh"]
     files += ["images/converter/Dockerfile", "images/ollama/Dockerfile"]
-    files += [f"components/runtime/in_container/{name}.py" for name in ("tiny_model", "merge")]
+    programs = ("accelerator_check", "tiny_model", "merge")
+    files += [f"components/runtime/in_container/{name}.py" for name in programs]
     for name in files:
         path = tmp_path / "project" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"# {name}\n")
     root = tmp_path / "project"
     monkeypatch.setattr(images, "IMAGES", root / "images")
-    monkeypatch.setattr(base_model, "PROJECT", root)
-    monkeypatch.setattr(merge, "PROJECT", root)
+    for module in (accelerator_check, base_model, merge):
+        monkeypatch.setattr(module, "PROJECT", root)
     return root
 
 

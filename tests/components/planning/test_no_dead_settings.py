@@ -111,6 +111,10 @@ CHANGES: dict[str, Any] = {
     "board.port": 9999,
     "board.bind_address": "10.0.0.1",
     "board.share": True,
+    "api.enabled": False,
+    "api.port": 9999,
+    "api.bind_address": "10.0.0.1",
+    "api.model": "guide",
 }
 """A value other than the base document's. None: a test of its own below."""
 
@@ -181,6 +185,8 @@ def base(directory: Path) -> dict[str, Any]:
     (directory / "other.json").write_text('[{"instruction": "Other?", "output": "Yes."}]')
     document = copy.deepcopy(DOCUMENT)
     document["models"][0]["training_runs"] = copy.deepcopy(CHAIN)
+    document["models"].append(copy.deepcopy(DOCUMENT["models"][0]) | {"name": "second"})
+    document["api"] = {"enabled": True, "model": "second"}
     return document
 
 

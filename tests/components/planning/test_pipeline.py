@@ -220,11 +220,31 @@ class TestBaseModels:
         plan = plan_with()
         (guide,) = plan.models
         assert guide.base_model
-        command = guide.base_model.container.command[-1]
         alpaca, spare, _ = plan.dataset_registration.datasets
-        assert alpaca.target in command
-        assert spare.target not in command
+        sources = set(guide.base_model.uploads.values())
+        assert alpaca.source in sources
+        assert spare.source not in sources
         assert json.loads(guide.base_model.files["parameters.json"])["seed"] == 42
+
+    def test_a_generated_model_waits_for_no_registration(self, plan_with: PlanWith) -> None:
+        (guide,) = plan_with().models
+        assert guide.base_model
+        command = guide.base_model.container.command[-1]
+        own = [str(guide.base_model.partial / name) for name in guide.base_model.uploads]
+        assert all(file in command for file in own)
+        assert "/app/data" not in command
+        assert [mount.volume for mount in guide.base_model.container.mounts] == ["output"]
+
+    @pytest.mark.parametrize(
+        ("base", "fetching"),
+        [({"generate": {}}, {"training-run"}), ({"hub": "a/b-1B"}, {"training-run", "merge"})],
+    )
+    def test_a_step_that_fetches_nothing_has_no_network(
+        self, plan_with: PlanWith, base: dict[str, Any], fetching: set[str]
+    ) -> None:
+        (plan,) = plan_with(lambda d: model(d).update(base_model=base)).models
+        networked = {stage.noun for stage in plan.stages if stage.container.network == "stack"}
+        assert networked == fetching
 
 
 class TestSteps:

@@ -103,7 +103,7 @@ class Bench:
             **paths,
             "marker": f"{artefact}/complete.json",
             "files": {},
-            "programs": {},
+            "uploads": {},
             "progress_log": "trainer_log.jsonl",
             "results": "all_results.json",
             "secret_environment": [],

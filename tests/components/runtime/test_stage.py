@@ -68,7 +68,7 @@ class TestConverge:
             "grep -q learning_rate $partial/deep/train.yaml; test -s $partial/program.py; "
             + FINISH,
             files={"deep/train.yaml": "learning_rate: 0.1 # été\n"},
-            programs={"program.py": program},
+            uploads={"program.py": program},
         )
         assert bench.converge(spec).code == 0
         assert bench.shell("cat /app/output/runs/f1/deep/train.yaml").endswith("été\n")

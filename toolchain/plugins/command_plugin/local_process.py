@@ -121,18 +121,22 @@ class _Running:
 
     def _wait(self) -> bool:
         """Wait for the end; kill the command when the operation is over first."""
-        while True:
+        ended = threading.Event()
+
+        def wait() -> None:
+            self._process.wait()
+            ended.set()
+
+        # Not `wait(timeout)`: it looks again and again, and notices the end late.
+        threading.Thread(target=wait, daemon=True).start()
+        while not ended.wait(_POLL_SECONDS):
             try:
-                self._process.wait(_POLL_SECONDS)
-            except subprocess.TimeoutExpired:
-                try:
-                    self._operation.check_cancelled()
-                except CancelledError:
-                    self._process.kill()
-                    self._process.wait()
-                    return True
-            else:
-                return False
+                self._operation.check_cancelled()
+            except CancelledError:
+                self._process.kill()
+                ended.wait()
+                return True
+        return False
 
     def _carry(self, name: str, pipe: IO[bytes]) -> None:
         for line in pipe:
