@@ -8,8 +8,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from stack_configs.problem import rule_error
 from stack_configs.strict_model import ImageReference, StrictModel, Url, Version
 
-Extra = Literal["bitsandbytes", "deepspeed", "liger-kernel", "metrics", "unsloth"]
-"""As LLaMA-Factory's own requirements/*.txt are called."""
+Extra = Literal["bitsandbytes", "deepspeed", "liger-kernel", "metrics", "ppo", "unsloth"]
+"""As LLaMA-Factory's own requirements/*.txt are called; `ppo`: the TRL that its stage ppo needs."""
 
 
 class BuiltImageSettings(StrictModel):

@@ -163,6 +163,8 @@ def mirrored(image: str, registry: str | None) -> str:
 def _extras_of_runs(settings: Settings) -> Iterator[Extra]:
     for model in settings.models:
         for run in model.training_runs:
+            if run.stage == "ppo":
+                yield "ppo"
             for setting, extra in EXTRA_OF.items():
                 if getattr(run, setting):
                     yield extra

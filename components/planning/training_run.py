@@ -15,7 +15,7 @@ from components.planning.fingerprint import fingerprint
 from components.planning.images import ImagePlan
 from components.planning.stage import StagePlan, then_complete
 from stack_configs.models import ChatTemplate
-from stack_configs.training_runs import TrainingRunSettings
+from stack_configs.training_runs import Stage, TrainingRunSettings
 
 CONFIG = "train.yaml"
 DEEPSPEED_CONFIG = "deepspeed.json"
@@ -92,7 +92,7 @@ def plan_training_run(
             image=image.role,
             command=then_complete(
                 mark,
-                drop_half_written_checkpoints(folder),
+                drop_what_cannot_be_resumed(folder, stage=settings.stage),
                 f"llamafactory-cli train {folder / CONFIG}",
             ),
             environment={
@@ -112,14 +112,19 @@ def plan_training_run(
     )
 
 
-def drop_half_written_checkpoints(folder: PurePosixPath) -> str:
-    """A shell command that leaves the checkpoints that a killed run had finished.
+def drop_what_cannot_be_resumed(folder: PurePosixPath, *, stage: Stage) -> str:
+    """A shell command that leaves the checkpoints that a killed run had finished, and no weights.
 
-    The trainer resumes from the newest one, complete or not, and writes trainer_state.json last
-    (huggingface/transformers#35782).
+    The trainer resumes from the newest checkpoint, complete or not, and writes trainer_state.json
+    last (huggingface/transformers#35782). LLaMA-Factory refuses a folder with weights and without
+    a checkpoint, which a kill while the result is written leaves; and it cannot resume stage ppo,
+    which begins again.
     """
+    weights = f"rm -f {folder}/*.safetensors* {folder}/*.bin*"
+    if stage == "ppo":
+        return f"{weights}; rm -rf {folder}/checkpoint-*"
     return (
-        f"for checkpoint in {folder}/checkpoint-*; do "
+        f"{weights}; for checkpoint in {folder}/checkpoint-*; do "
         'test -e "$checkpoint/trainer_state.json" || rm -rf "$checkpoint"; done'
     )
 

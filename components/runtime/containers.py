@@ -15,6 +15,14 @@ FINGERPRINT_LABEL = "finetune-stack.fingerprint"
 
 STOP_SECONDS = 10
 
+START_HINTS = {
+    "could not select device driver": "Install the NVIDIA Container Toolkit on the engine's host, "
+    "run `nvidia-ctk runtime configure --runtime=docker` and restart Docker",
+    "error gathering device information": "The engine's host has no such device: install its "
+    "driver, or set host.hardware and host.gpu.count to what the host has",
+}
+"""The way out, by what the engine says of a container that it cannot start."""
+
 Summary = Mapping[str, Any]
 """A container as the engine lists it."""
 
@@ -176,7 +184,11 @@ def start(engine: Engine, container: str, name: str) -> None:
         with engine.calls() as api:
             api.start(container)
     except EngineError as error:
-        raise StepError(f"container {name} cannot be started: {error.message}") from error
+        hints = (way_out for said, way_out in START_HINTS.items() if said in error.message)
+        way_out = next(hints, "Put that right and run again")
+        raise StepError(
+            f"container {name} cannot be started: {error.message}. {way_out}"
+        ) from error
 
 
 def stop(engine: Engine, container: str) -> None:

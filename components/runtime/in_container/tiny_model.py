@@ -132,7 +132,8 @@ def train_tokenizer(texts: Sequence[str], vocabulary_size: int) -> bytes:
         )
     except (RuntimeError, OSError) as error:
         raise InputError(
-            f"no tokenizer of {vocabulary_size} tokens can be made from {len(texts)} texts: {error}"
+            f"no tokenizer of {vocabulary_size} tokens can be made from {len(texts)} texts; lower "
+            f"base_model.generate.vocabulary_size or add data: {error}"
         ) from error
     return target.getvalue()
 

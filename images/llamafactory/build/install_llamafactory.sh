@@ -3,7 +3,7 @@
 #
 # Usage: install_llamafactory.sh [LOCK]
 # Reads LLAMAFACTORY_VERSION, LLAMAFACTORY_SOURCE (anything pip takes, such as git+URL@COMMIT; wins over
-# the version), EXTRAS (optional parts, comma separated) and PIP_INDEX_URL (empty: pip's own).
+# the version) and PIP_INDEX_URL (empty: pip's own).
 # With LOCK, and when it holds that version, every package is the locked one, checked by its hash.
 set -eu
 lock=${1:-}
@@ -19,33 +19,8 @@ fail() {
 
 index="pip's messages are above; if the index is slow or unreachable, set images.mirrors.python_index"
 
-# torch belongs to the base image: it was built for the accelerator, the one on the index was not.
 constraints=$(mktemp)
-python - >"$constraints" <<'PY'
-from importlib.metadata import distributions
-for name in ("torch", "torchvision", "torchaudio", "torch_npu", "triton", "flash_attn"):
-    for found in distributions(name=name):
-        print(f"{found.metadata['Name']}=={found.version}")
-        break
-PY
-# A release that is broken, as LLaMA-Factory has declared only since 0.9.5.
-echo 'transformers!=5.6.0' >>"$constraints"
-
-# The packages of LLaMA-Factory's optional parts: upstream they are requirement files, no pip extras.
-extras=
-old_ifs=$IFS
-IFS=,
-for extra in ${EXTRAS:-}; do
-    case $extra in
-    deepspeed) extras="$extras deepspeed>=0.10.0,<=0.18.4" ;;
-    bitsandbytes) extras="$extras bitsandbytes>=0.39.0" ;;
-    liger-kernel) extras="$extras liger-kernel>=0.6.3" ;;
-    metrics) extras="$extras nltk jieba rouge-chinese" ;;
-    unsloth) extras="$extras unsloth" ;;
-    *) fail "extra '$extra' is not known: use deepspeed, bitsandbytes, liger-kernel, metrics or unsloth" ;;
-    esac
-done
-IFS=$old_ifs
+python "$(dirname "$0")/constraints.py" >"$constraints"
 
 case ${LLAMAFACTORY_SOURCE:-} in
 git+*)
@@ -63,11 +38,6 @@ elif [ -n "$lock" ] && grep -q "^llamafactory==$LLAMAFACTORY_VERSION " "$lock"; 
     pip install --no-compile --no-deps --require-hashes -r "$lock" || fail "$index"
 else
     pip install -c "$constraints" "llamafactory==$LLAMAFACTORY_VERSION" || fail "$index"
-fi
-if [ -n "$extras" ]; then
-    # No quotes: one word per package.
-    # shellcheck disable=SC2086
-    pip install -c "$constraints" $extras || fail "of the extras '$EXTRAS' one failed; $index"
 fi
 rm -f "$constraints"
 # A container that imports uncompiled modules compiles them again at each start.

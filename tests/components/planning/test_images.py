@@ -116,17 +116,19 @@ class TestExtras:
             document["models"][0]["training_runs"] = [
                 {"name": "a", "datasets": ["alpaca"], "quantization_bit": 4},
                 {"name": "b", "datasets": ["alpaca"], "deepspeed": "zero2"},
+                {"name": "judge", "stage": "rm", "datasets": ["ranked"]},
+                {"name": "c", "stage": "ppo", "reward_model": "judge", "datasets": ["alpaca"]},
             ]
 
-        assert self.extras(plan_with(change).images) == "bitsandbytes,deepspeed,metrics"
+        assert self.extras(plan_with(change).images) == "bitsandbytes,deepspeed,metrics,ppo"
 
     def test_one_that_needs_nothing_brings_nothing(self, images: Images) -> None:
         assert self.extras(images()) == ""
 
     def test_the_build_knows_each_of_them(self) -> None:
-        script = (PROJECT / "images/llamafactory/build/install_llamafactory.sh").read_text()
+        script = (PROJECT / "images/llamafactory/build/install_extras.sh").read_text()
         for extra in Extra.__args__:
-            assert f"    {extra}) extras=" in script
+            assert f"    {extra}) " in script
 
 
 class TestBases:

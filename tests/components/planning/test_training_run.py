@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -19,10 +19,10 @@ from components.planning.training_run import (
     TrainingRunPlan,
     Weights,
     deepspeed_config,
-    drop_half_written_checkpoints,
+    drop_what_cannot_be_resumed,
     render_arguments,
 )
-from stack_configs.training_runs import TrainingRunSettings
+from stack_configs.training_runs import Stage, TrainingRunSettings
 
 PlanWith = Callable[..., PipelinePlan]
 Train = Callable[..., TrainingRunPlan]
@@ -165,21 +165,35 @@ class TestDeepSpeed:
         assert len(marks) == 3
 
 
-class TestCheckpoints:
-    def dropped(self, folder: Path) -> list[str]:
-        subprocess.run(["sh", "-ec", drop_half_written_checkpoints(folder)], check=True)
+class TestResuming:
+    def left(self, folder: Path, stage: Stage = "sft") -> list[str]:
+        for name, file in (("20", "trainer_state.json"), ("40", "model.safetensors")):
+            (folder / f"checkpoint-{name}").mkdir()
+            (folder / f"checkpoint-{name}" / file).touch()
+        for name in ("trainer_log.jsonl", "train.yaml"):
+            (folder / name).touch()
+        script = drop_what_cannot_be_resumed(PurePosixPath(folder), stage=stage)
+        subprocess.run(["sh", "-ec", script], check=True)
         return sorted(path.name for path in folder.iterdir())
 
-    def test_one_that_a_kill_left_half_written_is_dropped(self, tmp_path: Path) -> None:
-        for name, file in (("20", "trainer_state.json"), ("40", "model.safetensors")):
-            (tmp_path / f"checkpoint-{name}").mkdir()
-            (tmp_path / f"checkpoint-{name}" / file).touch()
-        (tmp_path / "trainer_log.jsonl").touch()
-        assert self.dropped(tmp_path) == ["checkpoint-20", "trainer_log.jsonl"]
+    def test_a_checkpoint_that_a_kill_left_half_written_is_dropped(self, tmp_path: Path) -> None:
+        assert self.left(tmp_path) == ["checkpoint-20", "train.yaml", "trainer_log.jsonl"]
 
-    def test_a_first_run_has_none(self, tmp_path: Path) -> None:
-        assert self.dropped(tmp_path) == []
+    def test_weights_that_a_kill_left_half_written_are_dropped(self, tmp_path: Path) -> None:
+        # LLaMA-Factory: "Output directory already exists and is not empty."
+        for name in ("adapter_model.safetensors", "model.safetensors.index.json", "model.bin"):
+            (tmp_path / name).touch()
+        assert self.left(tmp_path) == ["checkpoint-20", "train.yaml", "trainer_log.jsonl"]
 
-    def test_they_are_dropped_before_the_training_begins(self, train: Train) -> None:
+    def test_ppo_begins_again(self, tmp_path: Path) -> None:
+        # LLaMA-Factory: "`resume_from_checkpoint` will be supported in the future version."
+        assert self.left(tmp_path, "ppo") == ["train.yaml", "trainer_log.jsonl"]
+
+    def test_a_first_run_has_nothing_to_drop(self, tmp_path: Path) -> None:
+        script = drop_what_cannot_be_resumed(PurePosixPath(tmp_path), stage="sft")
+        subprocess.run(["sh", "-ec", script], check=True)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_it_is_dropped_before_the_training_begins(self, train: Train) -> None:
         script = train().container.command[-1]
         assert script.index("trainer_state.json") < script.index("llamafactory-cli train")
