@@ -10,6 +10,7 @@ from components.host_check import HostLook
 look = HostLook()
 
 from components.planning.pipeline import plan_pipeline
+from components.planning.training_advice import find_advice
 from stack_configs.loader import find_settings, load_settings
 from stack_configs.problem import SettingsError
 
@@ -34,6 +35,9 @@ except SettingsError as error:
 finally:
     look.close()
 
+for advice in find_advice(settings, host.facts):
+    pulumi.log.warn(str(advice))
+
 pipeline = FineTunePipeline(
     "pipeline",
     FineTunePipelineArgs(
@@ -48,11 +52,5 @@ pipeline = FineTunePipeline(
     ),
 )
 
-pulumi.export("ollama_url", pipeline.ollama_url)
-pulumi.export("board_url", pipeline.board_url)
-pulumi.export("api_url", pipeline.api_url)
-pulumi.export("models", pipeline.models)
-pulumi.export("smoke_answers", pipeline.smoke_answers)
-pulumi.export("training_results", pipeline.training_results)
-pulumi.export("accelerators", pipeline.accelerators)
-pulumi.export("volumes", pipeline.volumes)
+for name, value in pipeline.outputs.items():
+    pulumi.export(name, value)

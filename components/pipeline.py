@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import pulumi
-import pulumi_docker as docker
 
 from components.accelerator_check import AcceleratorCheck
 from components.api import Api
@@ -16,7 +15,8 @@ from components.gguf_conversion import GgufConversion
 from components.host_check import HostCheck, HostCheckArgs, HostFacts
 from components.images import Images, ImagesArgs
 from components.merge import Merge
-from components.naming import owner_labels, type_token
+from components.naming import type_token
+from components.network import stack_network
 from components.ollama_model import OllamaModel, OllamaModelArgs
 from components.ollama_server import OllamaServer
 from components.planning.model import ModelPlan
@@ -58,6 +58,8 @@ class FineTunePipeline(pulumi.ComponentResource):
     accelerators: pulumi.Output[list[Mapping[str, Any]]]
     """The devices that containers see: `name` and `memory_gb`; empty on a CPU host."""
     volumes: pulumi.Output[Mapping[str, str]]
+    outputs: Mapping[str, pulumi.Output[Any]]
+    """All of them by name: what the stack exports."""
 
     def __init__(
         self, name: str, args: FineTunePipelineArgs, opts: pulumi.ResourceOptions | None = None
@@ -72,14 +74,8 @@ class FineTunePipeline(pulumi.ComponentResource):
         self._volumes = Volumes(
             f"{name}-volumes", VolumesArgs(plan=plan.volumes, stack=plan.stack), opts=child
         )
-        self._network = docker.Network(
-            f"{name}-network",
-            name=plan.network,
-            labels=[
-                docker.NetworkLabelArgs(label=label, value=value)
-                for label, value in owner_labels(plan.stack).items()
-            ],
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        self._network = stack_network(
+            f"{name}-network", plan.network, stack=plan.stack, parent=self
         )
         registration = DatasetRegistration(
             f"{name}-dataset-registration",
@@ -111,7 +107,6 @@ class FineTunePipeline(pulumi.ComponentResource):
         # What every training needs, whatever it starts from.
         ready = [registration.fingerprint, *([check.fingerprint] if check else [])]
         models = {model.name: self._model(model, ready, server) for model in plan.models}
-        self.ollama_url = server.url
         api = plan.api and Api(
             f"{name}-api",
             self._service(
@@ -119,6 +114,7 @@ class FineTunePipeline(pulumi.ComponentResource):
             ),
             opts=child,
         )
+        self.ollama_url = server.url
         self.board_url = board.url if board else pulumi.Output.from_input(None)
         self.api_url = api.url if api else pulumi.Output.from_input(None)
         self.models = pulumi.Output.all(**{key: model.model for key, model in models.items()})
@@ -136,18 +132,17 @@ class FineTunePipeline(pulumi.ComponentResource):
         )
         self.training_results = pulumi.Output.all(**self._runs)
         self.volumes = self._volumes.names
-        self.register_outputs(
-            {
-                "ollama_url": self.ollama_url,
-                "board_url": self.board_url,
-                "api_url": self.api_url,
-                "models": self.models,
-                "smoke_answers": self.smoke_answers,
-                "training_results": self.training_results,
-                "accelerators": self.accelerators,
-                "volumes": self.volumes,
-            }
-        )
+        self.outputs = {
+            "ollama_url": self.ollama_url,
+            "board_url": self.board_url,
+            "api_url": self.api_url,
+            "models": self.models,
+            "smoke_answers": self.smoke_answers,
+            "training_results": self.training_results,
+            "accelerators": self.accelerators,
+            "volumes": self.volumes,
+        }
+        self.register_outputs(self.outputs)
 
     def _model(
         self, plan: ModelPlan, ready: Sequence[pulumi.Output[str]], server: OllamaServer

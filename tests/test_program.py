@@ -13,6 +13,7 @@ from tests.components.conftest import Engine, Host, host
 __all__ = ["host"]
 
 PROJECT = Path(__file__).parents[1]
+DATA = PROJECT / "stack_configs/data"
 
 
 @pytest.fixture
@@ -68,6 +69,18 @@ def test_nothing_is_registered_on_a_host_with_problems(host: Host, exports: dict
         run_program(engine, "demo")
     assert "board.port is 7860: in use. Choose another." in str(caught.value)
     assert engine.registered == []
+
+
+def test_what_holds_a_training_back_is_a_warning(
+    host: Host, exports: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    text = (PROJECT / "stack_configs/dev.yaml").read_text().replace("file: data", f"file: {DATA}")
+    (tmp_path / "slow.yaml").write_text(text.replace("precision: bf16", "precision: fp32"))
+    run_program(Engine(), str(tmp_path / "slow.yaml"))
+    (warning,) = said
+    assert warning.startswith("models[0].training_runs[0].precision is 'fp32'")
 
 
 def test_the_program_stays_short():

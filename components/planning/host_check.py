@@ -53,6 +53,8 @@ class HostCheckPlan:
     ports: tuple[PortClaim, ...]
     volumes: tuple[str, ...]
     """Names of volumes: one that is there without the stack's label belongs to somebody else."""
+    networks: tuple[str, ...]
+    """Names of networks, likewise."""
     containers: tuple[str, ...]
     probes: tuple[Probe, ...]
 
@@ -62,6 +64,7 @@ def plan_host_check(
     *,
     stack: str,
     volumes: VolumesPlan,
+    network: str,
     services: Sequence[ServicePlan],
     registration: DatasetRegistrationPlan,
     stages: Sequence[StagePlan],
@@ -115,6 +118,7 @@ def plan_host_check(
             for service in services
         ),
         volumes=tuple(volume.name for volume in volumes),
+        networks=(network,),
         containers=tuple(service.name for service in services),
         probes=tuple(probes),
     )

@@ -55,6 +55,7 @@ def plan_pipeline(settings: Settings, *, stack: str) -> PipelinePlan:
     """
     if problems := find_memory_problems(settings):
         raise SettingsError(stack, problems)
+    network = f"{stack}-network"
     images = plan_images(settings)
     volumes = plan_volumes(settings.volumes, stack)
     registration = plan_dataset_registration(settings.datasets)
@@ -87,6 +88,7 @@ def plan_pipeline(settings: Settings, *, stack: str) -> PipelinePlan:
             settings,
             stack=stack,
             volumes=volumes,
+            network=network,
             services=services,
             registration=registration,
             stages=[*checks, *(stage for model in models for stage in model.stages)],
@@ -94,7 +96,7 @@ def plan_pipeline(settings: Settings, *, stack: str) -> PipelinePlan:
         ),
         images=images,
         volumes=volumes,
-        network=f"{stack}-network",
+        network=network,
         accelerator_check=accelerator_check,
         dataset_registration=registration,
         models=models,

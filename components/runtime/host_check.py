@@ -75,6 +75,7 @@ def _check(engine: Engine, spec: Spec) -> Mapping[str, Any]:
             facts,
             stack=stack,
             volumes=part(spec, "volumes"),
+            networks=part(spec, "networks"),
             containers=part(spec, "containers"),
         ),
     ]

@@ -21,6 +21,8 @@ class HostFacts:
     containers: list[Summary]
     volumes: Mapping[str, Mapping[str, Any]]
     """By name."""
+    networks: Mapping[str, Mapping[str, Any]]
+    """By name."""
     disk_free: int | None
     """Bytes at the engine's data root; None when that cannot be seen from here."""
 
@@ -50,13 +52,14 @@ class HostFacts:
 def look(engine: Engine) -> HostFacts:
     """Ask the engine for everything at once. Raises `EngineUnreachableError`."""
     with engine.calls() as api:
-        info, containers, volumes = in_parallel(
-            [api.info, lambda: api.containers(all=True), api.volumes]
+        info, containers, volumes, networks = in_parallel(
+            [api.info, lambda: api.containers(all=True), api.volumes, api.networks]
         )
     return HostFacts(
         info=info,
         containers=containers,
         volumes={volume["Name"]: volume for volume in volumes.get("Volumes") or ()},
+        networks={network["Name"]: network for network in networks},
         disk_free=_disk_free(info["DockerRootDir"]) if engine.is_local else None,
     )
 

@@ -105,13 +105,17 @@ def _nvidia_problems(facts: HostFacts, *, is_local: bool, files: Path) -> Iterat
 
 
 def ownership_problems(
-    facts: HostFacts, *, stack: str, volumes: list[str], containers: list[str]
+    facts: HostFacts, *, stack: str, volumes: list[str], networks: list[str], containers: list[str]
 ) -> Iterator[HostProblem]:
     """Things with the stack's names that the stack did not make."""
-    for name in volumes:
-        found = facts.volumes.get(name)
-        if found is not None and (found.get("Labels") or {}).get(STACK_LABEL) != stack:
-            yield _foreign("volume", name, stack, f"docker volume rm {name}")
+    for kind, names, there in (
+        ("volume", volumes, facts.volumes),
+        ("network", networks, facts.networks),
+    ):
+        for name in names:
+            found = there.get(name)
+            if found is not None and (found.get("Labels") or {}).get(STACK_LABEL) != stack:
+                yield _foreign(kind, name, stack, f"docker {kind} rm {name}")
     for name in containers:
         for container in facts.containers:
             if name in container_names(container) and not is_ours(container, stack):

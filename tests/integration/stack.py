@@ -23,8 +23,13 @@ UP_SECONDS = 1500
 
 
 def demo_settings() -> dict[str, Any]:
-    """The demo's settings on free ports, with data files found from anywhere."""
-    text = (PROJECT / "stack_configs" / "demo.yaml").read_text()
+    """The demo's settings."""
+    return environment("demo")
+
+
+def environment(name: str) -> dict[str, Any]:
+    """An environment's settings on free ports, with data files found from anywhere."""
+    text = (PROJECT / "stack_configs" / f"{name}.yaml").read_text()
     document: dict[str, Any] = yaml.load(text, Loader=SettingsYaml)  # noqa: S506 - a SafeLoader
     for dataset in document["datasets"]:
         dataset["file"] = str(PROJECT / "stack_configs" / dataset["file"])

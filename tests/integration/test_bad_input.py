@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Engine
-from tests.integration.stack import Stack
+from tests.integration.stack import Stack, environment
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -75,15 +75,14 @@ def test_a_port_in_use_is_found_in_preview(home: Path):
     assert "Traceback" not in preview.stdout
 
 
-def test_an_environment_for_a_gpu_host_is_previewed_without_one(home: Path):
-    stack = Stack(home)
-    stack.settings["host"] = {
-        "hardware": "cuda",
+def test_the_environment_for_a_gpu_host_is_previewed_without_one(home: Path):
+    stack = Stack(home, settings=environment("dev"))
+    stack.settings["host"] |= {
         "check": "plan_only",
-        "gpu": {"memory_gb": 24},
         # Nothing listens there: a plan must not need an engine.
         "engine": "unix:///nonexistent/docker.sock",
     }
     preview = stack.preview()
     assert preview.returncode == 0, preview.stdout
-    assert "finetune-stack:index:TrainingRun" in preview.stdout
+    for noun in ("AcceleratorCheck", "TrainingRun", "Merge", "GgufConversion", "OllamaModel"):
+        assert f"finetune-stack:index:{noun}" in preview.stdout

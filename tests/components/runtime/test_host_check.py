@@ -19,7 +19,8 @@ MINIMUM = {"cpu_cores": 4, "memory_gb": 16, "disk_gb": 50}
 
 def facts(**info: Any) -> HostFacts:
     told = {"NCPU": 8, "MemTotal": 32 * GB, "DockerRootDir": "/var/lib/docker", **info}
-    return HostFacts(info=told, containers=[], volumes={}, disk_free=told.pop("free", 100 * GB))
+    free = told.pop("free", 100 * GB)
+    return HostFacts(info=told, containers=[], volumes={}, networks={}, disk_free=free)
 
 
 class TestSize:
@@ -150,6 +151,7 @@ def check(bench: Bench, **changes: Any) -> dict[str, Any]:
         "minimum": {"cpu_cores": 1, "memory_gb": 1, "disk_gb": 0.1},
         "ports": [],
         "volumes": [],
+        "networks": [],
         "containers": [],
         "probes": [],
         "helper_images": ["finetune-stack/nowhere:none", IMAGE],
@@ -197,15 +199,21 @@ class TestEngine:
         (problem,) = check(bench, engine=engine)["problems"]
         assert (problem["key"], problem["value"]) == ("host.engine", engine)
 
-    def test_a_foreign_volume_and_a_foreign_container_are_problems(self, bench: Bench):
+    def test_foreign_things_with_the_stacks_names_are_problems(self, bench: Bench):
         bench.client.volumes.create(bench.volume)
+        bench.client.networks.create(bench.stack, driver="bridge")
         bench.client.containers.create(
             IMAGE, name=f"{bench.stack}-board", labels={"finetune-stack.test": bench.stack}
         )
-        names = {"volumes": [bench.volume], "containers": [f"{bench.stack}-board"]}
-        problems = check(bench, **names)["problems"]
+        problems = check(
+            bench,
+            volumes=[bench.volume],
+            networks=[bench.stack],
+            containers=[f"{bench.stack}-board"],
+        )["problems"]
         assert [problem["value"] for problem in problems] == [
             bench.volume,
+            bench.stack,
             f"{bench.stack}-board",
         ]
 
