@@ -1,4 +1,4 @@
-"""The tree that a plan becomes: what is declared, under what, in which order, how secretly."""
+"""The tree of a plan: what is declared, under what, how secretly (F7, D3, T1, T7)."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every Dockerfile builds with either builder, from any base, and takes what the plan gives it."""
+"""Every Dockerfile builds with either builder, from any base, as planned (F1-F3)."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The converter is fetched from any index, and only the expected bytes are accepted."""
+"""The converter is fetched from any index, and only the expected bytes are accepted (E3, F8)."""
 
 import hashlib
 import importlib.util

@@ -1,4 +1,4 @@
-"""What runs inside the LLaMA-Factory image: the part that needs neither torch nor the image."""
+"""What runs inside the LLaMA-Factory image, as far as it needs no image (E2, H3)."""
 
 import importlib.util
 import json

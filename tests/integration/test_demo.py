@@ -1,4 +1,4 @@
-"""The whole demo on the real engine, as one story: each test goes on where the one before ended.
+"""The whole demo on the real engine, as one story: each test goes on from the last (T1, T2, E2-E5).
 
 Takes about ten minutes once images are built. If it is killed: `docker ps -a`, `docker volume ls`
 and `docker network ls` with `--filter label=finetune-stack.stack` show what to remove.

@@ -1,4 +1,4 @@
-"""Data files: every row must be one that LLaMA-Factory will train on."""
+"""Data files: every row must be one that LLaMA-Factory will train on (D1, D2)."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What is done about the engine, decided from facts."""
+"""What is done about the engine, decided from facts (H2)."""
 
 from pathlib import Path
 

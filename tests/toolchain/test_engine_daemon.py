@@ -1,4 +1,4 @@
-"""A Docker engine of our own: really started beside the host's, asked, and stopped again."""
+"""A Docker engine of our own: really started beside the host's, asked, and stopped again (H2)."""
 
 import os
 import subprocess

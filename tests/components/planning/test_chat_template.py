@@ -1,4 +1,4 @@
-"""What a model is asked in Ollama is, to the letter, what it was trained on.
+"""What a model is asked in Ollama is, to the letter, what it was trained on (E4).
 
 The expected texts are written out from LLaMA-Factory 0.9.5, `data/template.py`: the slots of each
 template with a system text, a question and an answer filled in. The token that begins a sequence is

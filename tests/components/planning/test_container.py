@@ -1,4 +1,4 @@
-"""How containers reach each kind of accelerator."""
+"""How containers reach each kind of accelerator (F2, H3, T8)."""
 
 from typing import Any
 

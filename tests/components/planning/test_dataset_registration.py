@@ -1,4 +1,4 @@
-"""`dataset_info.json`, read back the way LLaMA-Factory reads it."""
+"""`dataset_info.json`, read back the way LLaMA-Factory reads it (D1, D2, D4)."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The one look at the host: ports, volumes, and where finished work vouches for itself."""
+"""The one look at the host: ports, volumes, and where finished work vouches for itself (H1, H3)."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Images: a tag says what is inside, and mirrors and certificates reach the build."""
+"""Images: a tag says what is inside, and mirrors and certificates reach the build (F1-F4, F8)."""
 
 import base64
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""GPU memory: LLaMA-Factory's own table, before an hour of a GPU is paid for."""
+"""GPU memory: LLaMA-Factory's own table, before an hour of a GPU is paid for (H1, T5)."""
 
 from collections.abc import Callable
 from typing import Any

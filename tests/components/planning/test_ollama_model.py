@@ -1,4 +1,4 @@
-"""The Modelfile, read back the way Ollama's own parser reads it."""
+"""The Modelfile, read back the way Ollama's own parser reads it (E4, E5)."""
 
 import re
 from collections.abc import Callable

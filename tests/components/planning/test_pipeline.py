@@ -1,4 +1,4 @@
-"""Which step a change reaches: what comes after it runs again, and nothing else does."""
+"""Which step a change reaches: what comes after it runs again, no more (T3, E2, E3)."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The YAML that `llamafactory-cli train` gets, as its own loader reads it."""
+"""The YAML that `llamafactory-cli train` gets, as its own loader reads it (T2-T8)."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What the engine is told about a container, as the engine itself tells it back."""
+"""What the engine is told about a container, as the engine itself tells it back (F6, F7, T8)."""
 
 from contextlib import closing
 

@@ -1,4 +1,4 @@
-"""From a log to the settings to change."""
+"""From a log to the settings to change (F5, F6, F8, T5)."""
 
 import pytest
 

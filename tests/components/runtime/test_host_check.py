@@ -1,4 +1,4 @@
-"""The look at the host: what is wrong with it, and which work is still there."""
+"""The look at the host: what is wrong with it, and which work is still there (H1-H3)."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""Models in Ollama, on a stand-in for its client: a shell script that keeps manifests as files.
+"""Models in Ollama, on a stand-in for its client: a script that keeps manifests as files (E5).
 
 What the real one makes of a GGUF file is for the integration tests; here it is the order of steps
 that counts, and what is left when one of them fails.

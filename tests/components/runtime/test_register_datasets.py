@@ -1,4 +1,4 @@
-"""Data sets in the data volume: uploaded once, registered, vouched for."""
+"""Data sets in the data volume: uploaded once, registered, vouched for (D3, D4)."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Stages on the real engine: made once, attached to, resumed, superseded, explained."""
+"""Stages on the real engine: made once, attached to, resumed, superseded, explained (T2, F5)."""
 
 import json
 import signal
