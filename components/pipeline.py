@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import pulumi
 
@@ -22,13 +22,10 @@ from components.ollama_server import OllamaServer
 from components.planning.model import ModelPlan
 from components.planning.pipeline import PipelinePlan
 from components.planning.services import ServicePlan
-from components.planning.stage import StagePlan
 from components.service import ServiceArgs
-from components.stage import Stage, StageArgs
+from components.stages import Stages
 from components.training_run import TrainingRun
 from components.volumes import Volumes, VolumesArgs
-
-S = TypeVar("S", bound=Stage)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +93,25 @@ class FineTunePipeline(pulumi.ComponentResource):
         )
         board = plan.board and Board(
             f"{name}-board",
-            self._service(plan.board, self._images.llamafactory),
-            # It lists the registered data sets; no output of theirs says so.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[registration]),
+            # It lists the registered data sets, and reads them anew when they change.
+            self._service(plan.board, self._images.llamafactory, after=[registration]),
+            opts=child,
+        )
+        self._stages = Stages(
+            name,
+            plan=plan,
+            tokens=args.host.tokens,
+            images={"llamafactory": self._images.llamafactory, "converter": self._images.converter},
+            volumes=self._volumes.by_role,
+            network=self._network.name,
+            secrets=self._secrets,
+            parent=self,
         )
         self._runs: dict[str, pulumi.Output[Any]] = {}
-        self._stages: dict[str, Stage] = {}
         self._trained: dict[str | None, pulumi.Output[str]] = {}
-        check = plan.accelerator_check and self._stage(AcceleratorCheck, plan.accelerator_check)
+        check = plan.accelerator_check and self._stages.add(
+            AcceleratorCheck, plan.accelerator_check
+        )
         # What every training needs, whatever it starts from.
         ready = [registration.fingerprint, *([check.fingerprint] if check else [])]
         models = {model.name: self._model(model, ready, server) for model in plan.models}
@@ -150,15 +158,15 @@ class FineTunePipeline(pulumi.ComponentResource):
         """The stages of one model, each built on the one before."""
         before = [*ready]
         if plan.base_model is not None:
-            before.append(self._stage(BaseModel, plan.base_model).fingerprint)
+            before.append(self._stages.add(BaseModel, plan.base_model).fingerprint)
         for run in plan.training_runs:
-            stage = self._stage(TrainingRun, run, *before)
+            stage = self._stages.add(TrainingRun, run, *before)
             before = [stage.fingerprint]
             self._runs[run.name.removeprefix(f"{self._args.plan.stack}-")] = stage.results
         (self._trained[plan.name],) = before
         if plan.merge is not None:
-            before = [self._stage(Merge, plan.merge, *before).fingerprint]
-        gguf = self._stage(GgufConversion, plan.gguf_conversion, *before)
+            before = [self._stages.add(Merge, plan.merge, *before).fingerprint]
+        gguf = self._stages.add(GgufConversion, plan.gguf_conversion, *before)
         return OllamaModel(
             f"{self._name}-{plan.name}-ollama-model",
             OllamaModelArgs(
@@ -172,35 +180,13 @@ class FineTunePipeline(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _stage(self, kind: type[S], plan: StagePlan, *before: pulumi.Output[str]) -> S:
-        if plan.fingerprint in self._stages:
-            # Two models that differ in how they are served only: trained once.
-            return cast("S", self._stages[plan.fingerprint])
-        images = {"llamafactory": self._images.llamafactory, "converter": self._images.converter}
-        stage = kind(
-            f"{self._name}-{plan.name.removeprefix(f'{self._args.plan.stack}-')}",
-            StageArgs(
-                plan=plan,
-                stack=self._args.plan.stack,
-                engine=self._args.plan.engine,
-                token=self._args.host.tokens[plan.name],
-                image=images[plan.container.image],
-                volumes=self._volumes.by_role,
-                network=self._network.name,
-                built_on=before,
-                secrets=self._secrets,
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self._stages[plan.fingerprint] = stage
-        return stage
-
     def _service(
         self,
         plan: ServicePlan,
         image: pulumi.Output[str],
         *,
         built_on: pulumi.Output[str] | None = None,
+        after: Sequence[pulumi.Resource] = (),
     ) -> ServiceArgs:
         return ServiceArgs(
             plan=plan,
@@ -210,4 +196,5 @@ class FineTunePipeline(pulumi.ComponentResource):
             network=self._network.name,
             secrets=self._secrets,
             built_on=built_on,
+            after=after,
         )

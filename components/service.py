@@ -1,6 +1,6 @@
 """Containers that keep running, as `pulumi_docker` resources: a refresh sees their drift."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -27,7 +27,9 @@ class ServiceArgs:
     secrets: Mapping[str, pulumi.Input[str]] | None = None
     """Secret environment variables by name; those that the plan asks for are handed over."""
     built_on: pulumi.Input[str] | None = None
-    """Fingerprint of the work that it serves: it starts when that is there."""
+    """Fingerprint of the work that it serves: other work means another container."""
+    after: Sequence[pulumi.Resource] = ()
+    """What must be there before, though the container does not change with it."""
 
 
 def service_container(
@@ -101,7 +103,10 @@ def service_container(
             docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()
         ],
         # The name and the port are fixed: two of it cannot be there at once.
-        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
+        # A component's own `depends_on` does not reach its children.
+        opts=pulumi.ResourceOptions(
+            parent=parent, delete_before_replace=True, depends_on=list(args.after)
+        ),
     )
 
 

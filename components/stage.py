@@ -1,7 +1,7 @@
 """The one place where a step becomes a Pulumi command."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,8 @@ class StageArgs:
     """Fingerprints of the steps before: the order of the graph."""
     secrets: Mapping[str, pulumi.Input[str]] | None = None
     """Secret environment variables by name; those that the plan asks for are handed over."""
+    after: Sequence[pulumi.Resource] = ()
+    """What must have ended before, though nothing of it is used."""
 
 
 def step_command(
@@ -46,6 +48,7 @@ def step_command(
     fingerprint: str,
     token: str,
     environment: Mapping[str, pulumi.Input[str]] | None = None,
+    after: Sequence[pulumi.Resource] = (),
 ) -> command.local.Command:
     """A command that converges one step by a program under `components/runtime/`.
 
@@ -63,7 +66,8 @@ def step_command(
         add_previous_output_in_env=False,
         # The program's progress; its one line of result is for the graph, not for the operator.
         logging=command.local.Logging.STDERR,
-        opts=pulumi.ResourceOptions(parent=parent),
+        # A component's own `depends_on` does not reach its children.
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(after)),
     )
 
 
@@ -116,6 +120,7 @@ class Stage(pulumi.ComponentResource):
             fingerprint=plan.fingerprint,
             token=args.token,
             environment=secrets,
+            after=args.after,
         )
         result = step_result(step)
         self.fingerprint = result["fingerprint"]

@@ -40,6 +40,8 @@ class PipelinePlan:
     """None where no accelerator is declared."""
     dataset_registration: DatasetRegistrationPlan
     models: tuple[ModelPlan, ...]
+    one_training_at_a_time: bool
+    """Whether runs of different models wait for each other."""
     ollama_server: ServicePlan
     board: ServicePlan | None
     api: ServicePlan | None
@@ -100,6 +102,8 @@ def plan_pipeline(settings: Settings, *, stack: str) -> PipelinePlan:
         accelerator_check=accelerator_check,
         dataset_registration=registration,
         models=models,
+        # Two on the same GPUs would both run out of memory; processors share theirs well.
+        one_training_at_a_time=settings.host.hardware != "cpu",
         ollama_server=ollama_server,
         board=board,
         api=api,

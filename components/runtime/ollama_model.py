@@ -4,12 +4,9 @@
 removes it, if the stack put it there. The spec comes on stdin.
 """
 
-import hashlib
-import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -20,63 +17,34 @@ from components.runtime.failure import MissingError, StepError
 from components.runtime.marker import write_marker
 from components.runtime.ollama import Ollama
 from components.runtime.program import Spec, part, run_program, say
+from components.runtime.served_model import (
+    ServedModel,
+    digest,
+    markers_of,
+    read_model,
+    still_ours,
+)
 
 DEADLINE_SECONDS = 3600.0
-TRIALS = ("candidate-", "replaced-")
-"""Tags that a step gives for the time of its work."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServedModel:
-    """A model, its server, and where the store tells about it."""
-
-    fingerprint: str
-    server: str
-    served_name: str
-    marker: str
-    manifest: str
-
-    @property
-    def family(self) -> str:
-        """The name without its tag."""
-        return self.served_name.partition(":")[0]
-
-    @property
-    def store(self) -> str:
-        """Ollama's folder; markers lie at STORE/finetune-stack/FINGERPRINT/."""
-        return str(PurePosixPath(self.marker).parents[2])
-
-    @property
-    def markers(self) -> str:
-        """The folder of all markers."""
-        return str(PurePosixPath(self.marker).parents[1])
-
-    def trials(self, models: Sequence[str]) -> list[str]:
-        """Those of the models that an interrupted step of this one left behind."""
-        return [name for name in models if name.startswith(tuple(self._trial(t) for t in TRIALS))]
-
-    def trial(self, kind: str) -> str:
-        """A name for the time of the work."""
-        return f"{self._trial(kind)}{self.fingerprint}"
-
-    def _trial(self, kind: str) -> str:
-        return f"{self.family}:{kind}"
 
 
 def converge(spec: Spec) -> Mapping[str, Any]:
     """Serve the model; what it answered when it was asked."""
-    engine, model = Engine(spec.get("engine")), _read_model(spec)
-    served = _digest(engine, model)
+    engine, model = Engine(spec.get("engine")), read_model(spec)
+    served = digest(engine, model)
     known = archive.read_json(engine, model.server, model.marker)
     if known and served and known.get("manifest_digest") == served:
         answers, new = known["answers"], {}
     else:
         answers = _replace(engine, model, spec, is_served=served is not None)
         new = {
-            "manifest_digest": _digest(engine, model),
+            "manifest_digest": digest(engine, model),
             "answers": answers,
+            "step": model.step,
             "model": model.served_name,
+            "manifest": model.manifest,
         }
+        _drop_former_names(engine, model)
     write_marker(
         engine,
         model.server,
@@ -89,7 +57,7 @@ def converge(spec: Spec) -> Mapping[str, Any]:
 
 def delete(spec: Spec) -> Mapping[str, Any]:
     """Remove the model where it is the stack's, and what an interruption left behind."""
-    engine, model = Engine(spec.get("engine")), _read_model(spec)
+    engine, model = Engine(spec.get("engine")), read_model(spec)
     try:
         is_running = containers.inspect(engine, model.server)["State"]["Running"]
     except MissingError:
@@ -97,17 +65,13 @@ def delete(spec: Spec) -> Mapping[str, Any]:
     if not is_running:
         say(f"{model.served_name}: its server is gone, and the model with it")
         return {"removed": []}
-    markers = _markers(engine, model)
+    markers = markers_of(engine, model)
     ollama = Ollama(
         engine, model.server, title=f"remove {model.served_name}", seconds=DEADLINE_SECONDS
     )
-    models = ollama.models()
-    doomed = model.trials(models)
-    # A model that somebody else put under this name is not the stack's to remove.
-    if _digest(engine, model) in markers.values():
-        doomed.append(model.served_name)
+    doomed = [*model.trials(ollama.models()), *still_ours(engine, model, markers)]
     ollama.remove(doomed)
-    ollama.remove_folders(list(markers))
+    ollama.remove_folders([marker.folder for marker in markers])
     return {"removed": doomed}
 
 
@@ -116,34 +80,19 @@ def satisfies(answer: str, expected: str) -> bool:
     return " ".join(expected.split()) in " ".join(answer.split())
 
 
-def _read_model(spec: Spec) -> ServedModel:
-    return ServedModel(
-        fingerprint=part(spec, "fingerprint"),
-        server=part(spec, "server"),
-        served_name=part(spec, "served_name"),
-        marker=part(spec, "marker"),
-        manifest=part(spec, "manifest"),
-    )
-
-
-def _digest(engine: Engine, model: ServedModel) -> str | None:
-    """What is served under the name now; None when nothing is."""
-    manifest = archive.read_file(engine, model.server, model.manifest)
-    return None if manifest is None else hashlib.sha256(manifest).hexdigest()
-
-
-def _markers(engine: Engine, model: ServedModel) -> dict[str, str]:
-    """The folder of every marker of this model, now and before, and the digest in it."""
-    found = {}
-    for name, content in (archive.read_files(engine, model.server, model.markers) or {}).items():
-        try:
-            said = json.loads(content)
-        except ValueError:
-            continue
-        if said.get("model") == model.served_name:
-            folder = PurePosixPath(model.markers).parent / PurePosixPath(name).parent
-            found[str(folder)] = str(said.get("manifest_digest"))
-    return found
+def _drop_former_names(engine: Engine, model: ServedModel) -> None:
+    """Names that the settings gave the model before go, now that it answers under another."""
+    former = [
+        marker for marker in markers_of(engine, model) if marker.served_name != model.served_name
+    ]
+    if not former:
+        return
+    title = f"serve {model.served_name}"
+    ollama = Ollama(engine, model.server, title=title, seconds=DEADLINE_SECONDS)
+    if names := still_ours(engine, model, former):
+        say(f"{title}: removing its former name {', '.join(names)}")
+        ollama.remove(names)
+    ollama.remove_folders([marker.folder for marker in former])
 
 
 def _replace(

@@ -191,6 +191,50 @@ class TestEngineResources:
         assert board.inputs["healthcheck"]["interval"] == "10s"
 
 
+class TestOrder:
+    """What waits for what, though no value of it is used."""
+
+    @pytest.fixture
+    def waits_for(self, monkeypatch) -> dict[str, list[str]]:
+        import pulumi_command  # noqa: PLC0415 - patched before the components use them
+        import pulumi_docker  # noqa: PLC0415
+
+        found: dict[str, list[str]] = {}
+        for kind in (pulumi_docker.Container, pulumi_command.local.Command):
+
+            def recording(
+                self: Any, name: str, /, *, opts: Any, original: Any = kind.__init__, **args: Any
+            ) -> None:
+                found[name] = [resource._name for resource in opts.depends_on]
+                original(self, name, opts=opts, **args)
+
+            monkeypatch.setattr(kind, "__init__", recording)
+        return found
+
+    @pytest.fixture
+    def two_models(self, settings_document):
+        second = settings_document["models"][0] | {
+            "name": "second",
+            "training_runs": [{"datasets": ["answers"], "seed": 7}],
+        }
+        settings_document["models"].append(second)
+        return settings_document
+
+    def test_the_board_opens_when_its_data_sets_are_there(self, waits_for, deploy, plan):
+        deploy(plan)
+        assert waits_for["pipeline-board-container"] == ["pipeline-dataset-registration"]
+
+    def test_two_trainings_never_share_the_gpus(self, waits_for, deploy, make_plan, two_models):
+        two_models["host"] = {"hardware": "cuda", "gpu": {"memory_gb": 24}}
+        deploy(make_plan(two_models))
+        assert waits_for["pipeline-guide-sft-command"] == []
+        assert waits_for["pipeline-second-sft-command"] == ["pipeline-guide-sft"]
+
+    def test_processors_are_shared(self, waits_for, deploy, make_plan, two_models):
+        deploy(make_plan(two_models))
+        assert waits_for["pipeline-second-sft-command"] == []
+
+
 class TestApi:
     @pytest.fixture
     def with_api(self, make_plan, settings_document):

@@ -1,4 +1,4 @@
-"""Every stage and method of LLaMA-Factory, for real: two steps each, then served (T3, T4).
+"""Every stage and method of LLaMA-Factory, for real: two steps each, then served (T3, T4, E3).
 
 Two models: a chain of LoRA runs over all stages, which ends in one adapter that is merged, and a
 model tuned freeze and then full, which needs no merge. The chain is also served before its merge,
@@ -57,13 +57,14 @@ SMALL = {
 }
 
 
-def model(name: str, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def model(name: str, runs: dict[str, dict[str, Any]], quantization: str) -> dict[str, Any]:
     return {
         "name": name,
         "template": "llama3",
-        "base_model": {"generate": {"hidden_size": 64, "intermediate_size": 64}},
+        # Blocks of 256 weights are the least that Q4_K_M can do with.
+        "base_model": {"generate": {"hidden_size": 256, "intermediate_size": 256}},
         "training_runs": [{"name": key, **SMALL, **run} for key, run in runs.items()],
-        "gguf_conversion": {"quantization": "f16"},
+        "gguf_conversion": {"quantization": quantization},
         "ollama_model": {"parameters": {"num_predict": 4}},
     }
 
@@ -79,7 +80,10 @@ def trained(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         {"name": name, "file": str(folder / f"{name}.json"), **LAYOUT.get(name, {})}
         for name in DATA
     ]
-    stack.settings["models"] = [model("chain", LORA), model("whole", WHOLE)]
+    stack.settings["models"] = [
+        model("chain", LORA, "q8_0"),
+        model("whole", WHOLE, "q4_k_m"),
+    ]
     stack.settings["board"] = {"enabled": False}
     stack.settings["api"] = {"enabled": True, "port": free_port(), "model": "chain"}
     try:
@@ -111,13 +115,13 @@ def test_each_run_went_on_from_the_one_before(trained: Stack, engine: Engine):
     assert found.count("model.gguf") == 2
 
 
-@pytest.mark.parametrize("name", ["chain", "whole"])
-def test_what_was_trained_is_served(trained: Stack, name: str):
-    reply = httpx.post(
-        f"{trained.outputs()['ollama_url']}/api/generate",
-        json={"model": name, "prompt": ROWS[0]["instruction"], "stream": False},
-        timeout=120,
-    )
+@pytest.mark.parametrize(("name", "quantization"), [("chain", "Q8_0"), ("whole", "Q4_K_M")])
+def test_what_was_trained_is_quantized_and_served(trained: Stack, name: str, quantization: str):
+    url = trained.outputs()["ollama_url"]
+    shown = httpx.post(f"{url}/api/show", json={"model": name}).json()
+    assert shown["details"]["quantization_level"] == quantization
+    question = {"model": name, "prompt": ROWS[0]["instruction"], "stream": False}
+    reply = httpx.post(f"{url}/api/generate", json=question, timeout=120)
     assert reply.status_code == 200, reply.text
     assert reply.json()["done"]
 

@@ -99,6 +99,12 @@ def model(bench: Bench, says: str = "It is 42.", *, fingerprint: str = "f1") -> 
     }
 
 
+def renamed(bench: Bench, name: str, *, fingerprint: str = "f2") -> dict[str, Any]:
+    """The same model after its served name was changed in the settings."""
+    spec = model(bench, fingerprint=fingerprint)
+    return {**spec, "served_name": f"{name}:latest", "manifest": f"{MANIFESTS}/{name}/latest"}
+
+
 def inside(bench: Bench, script: str) -> str:
     return str(bench.container("ollama-server").exec_run(["sh", "-c", script]).output.decode())
 
@@ -156,6 +162,23 @@ class TestConverge:
         assert "really" in inside(bench, f"cat {MANIFESTS}/guide/latest")
         back = bench.run("ollama_model", "converge", model(bench))
         assert back.result["answers"][0]["answer"] == "It is 42."
+
+    def test_a_model_that_is_renamed_no_longer_answers_under_its_former_name(self, bench: Bench):
+        bench.run("ollama_model", "converge", model(bench))
+        outcome = bench.run("ollama_model", "converge", renamed(bench, "handbook"))
+        assert outcome.code == 0, outcome.words
+        assert "removing its former name guide:latest" in outcome.words
+        assert models(bench) == ["handbook/latest"]
+        assert inside(bench, "ls /root/.ollama/finetune-stack").split() == ["f2"]
+        back = bench.run("ollama_model", "converge", model(bench))
+        assert back.code == 0, back.words
+        assert models(bench) == ["guide/latest"]
+
+    def test_a_former_name_that_somebody_else_took_stays(self, bench: Bench):
+        bench.run("ollama_model", "converge", model(bench))
+        inside(bench, f"echo theirs > {MANIFESTS}/guide/latest")
+        assert bench.run("ollama_model", "converge", renamed(bench, "handbook")).code == 0
+        assert models(bench) == ["guide/latest", "handbook/latest"]
 
     def test_a_model_removed_by_hand_is_made_again(self, bench: Bench):
         bench.run("ollama_model", "converge", model(bench))
