@@ -26,6 +26,7 @@ OWNED_ARGUMENTS = frozenset(
         "bf16",
         "fp16",
         "disable_gradient_checkpointing",
+        "save_on_each_node",
     }
 )
 """Arguments that the stack sets itself: links between steps, and what other settings decide."""

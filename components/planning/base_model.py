@@ -10,7 +10,8 @@ from components.planning.dataset_registration import DatasetPlan
 from components.planning.fingerprint import file_digest, fingerprint
 from components.planning.images import PROJECT, ImagePlan
 from components.planning.stage import StagePlan, then_complete
-from components.planning.training_run import Weights, offline_environment
+from components.planning.training_arguments import Weights
+from components.planning.training_run import offline_environment
 from stack_configs.models import BaseModelSettings, GeneratedModelSettings
 
 PROGRAM = "tiny_model.py"

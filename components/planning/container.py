@@ -53,8 +53,9 @@ class ContainerPlan:
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Port, ...] = ()
-    network: Literal["stack", "none"] = "stack"
-    """`none` where nothing is to be fetched: nothing can be then, and the start takes less."""
+    network: Literal["stack", "none", "host"] = "stack"
+    """`none` where nothing is to be fetched: nothing can be then, and the start takes less. `host`
+    where containers of several hosts meet, on ports that they choose themselves."""
     shm_bytes: int = 64 * MIB
     accelerator: Accelerator = field(default_factory=Accelerator)
 

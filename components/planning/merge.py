@@ -8,11 +8,8 @@ from components.planning.container import ContainerPlan
 from components.planning.fingerprint import file_digest, fingerprint
 from components.planning.images import PROJECT, ImagePlan
 from components.planning.stage import StagePlan, then_complete
-from components.planning.training_run import (
-    TRAINING_MOUNTS,
-    Weights,
-    offline_environment,
-)
+from components.planning.training_arguments import Weights
+from components.planning.training_run import TRAINING_MOUNTS, offline_environment
 from stack_configs.models import ChatTemplate, MergeSettings
 
 CONFIG = "merge.yaml"

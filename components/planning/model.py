@@ -11,7 +11,8 @@ from components.planning.images import ImagesPlan
 from components.planning.merge import plan_merge
 from components.planning.ollama_model import OllamaModelPlan, plan_ollama_model
 from components.planning.stage import StagePlan
-from components.planning.training_run import TrainingRunPlan, Weights, plan_training_run
+from components.planning.training_arguments import Weights
+from components.planning.training_run import TrainingRunPlan, plan_training_run
 from stack_configs.models import ModelSettings
 from stack_configs.settings import Settings
 
@@ -75,7 +76,7 @@ def plan_model(
             datasets=[dataset for dataset in registration.datasets if dataset.name in run.datasets],
             image=images.llamafactory,
             accelerator=accelerator,
-            shm_size_gb=settings.host.shm_size_gb,
+            host=settings.host,
             offline=offline,
         )
         # A reward model judges; the next run goes on from the policy, not from the judge.

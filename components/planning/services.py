@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from components.planning import paths
 from components.planning.container import GIB, ContainerPlan, Mount, Port, plan_accelerator
 from components.planning.images import ImagesPlan
-from components.planning.training_run import TRAINING_MOUNTS, Weights, offline_environment
+from components.planning.training_arguments import Weights
+from components.planning.training_run import TRAINING_MOUNTS, offline_environment
 from stack_configs.models import ModelSettings
 from stack_configs.settings import Settings
 

@@ -1,7 +1,7 @@
 """Training runs: the YAML that `llamafactory-cli train` gets, and what it depends on (T2-T8)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,6 +14,8 @@ from components.planning.dataset_registration import DatasetPlan, render_dataset
 from components.planning.fingerprint import fingerprint
 from components.planning.images import ImagePlan
 from components.planning.stage import StagePlan, then_complete
+from components.planning.training_arguments import Weights, deepspeed_config, render_arguments
+from stack_configs.host import HostSettings
 from stack_configs.models import ChatTemplate
 from stack_configs.training_runs import Stage, TrainingRunSettings
 
@@ -26,18 +28,6 @@ TRAINING_MOUNTS = (
     Mount(volume="hf_cache", target=str(paths.HF_CACHE)),
 )
 """The guide's three mounts (F7)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """What a run starts from: the base model, and the adapter of the run before."""
-
-    model: str
-    """Hub id or path inside the container."""
-    revision: str | None = None
-    adapter: str | None = None
-    fingerprints: tuple[str, ...] = ()
-    """Of the steps that made them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +49,25 @@ def plan_training_run(
     datasets: Sequence[DatasetPlan],
     image: ImagePlan,
     accelerator: Accelerator,
-    shm_size_gb: float,
+    host: HostSettings,
     offline: bool,
 ) -> TrainingRunPlan:
     """One run. `datasets` are those that it names; `offline` forbids any look at the hub."""
     arguments = render_arguments(settings, template=template, weights=weights)
+    if host.cluster:
+        # Every host goes on by itself afterwards, or resumes: none has the files of another.
+        arguments["save_on_each_node"] = True
     info = render_dataset_info(datasets)
     built_on = (*weights.fingerprints, *([reward_model.fingerprint] if reward_model else []))
     mark = fingerprint(
-        "training-run", image.reference, arguments, info, [d.digest for d in datasets], built_on
+        "training-run",
+        image.reference,
+        arguments,
+        info,
+        [d.digest for d in datasets],
+        built_on,
+        # Together they take larger steps. Who leads, and where, changes nothing.
+        *([host.cluster.nodes] if host.cluster else []),
     )
     folder = paths.partial(mark)
     located: dict[str, Any] = {
@@ -98,9 +98,11 @@ def plan_training_run(
             environment={
                 **accelerator.environment,
                 **_environment(settings, offline=offline),
+                **_cluster_environment(host),
             },
             mounts=TRAINING_MOUNTS,
-            shm_bytes=int(shm_size_gb * GIB),
+            network="host" if host.cluster else "stack",
+            shm_bytes=int(host.shm_size_gb * GIB),
             accelerator=accelerator,
         ),
         files=files,
@@ -129,81 +131,6 @@ def drop_what_cannot_be_resumed(folder: PurePosixPath, *, stage: Stage) -> str:
     )
 
 
-def render_arguments(
-    settings: TrainingRunSettings, *, template: ChatTemplate, weights: Weights
-) -> dict[str, Any]:
-    """LLaMA-Factory's arguments, but for those that only say where things lie."""
-    arguments: dict[str, Any] = {
-        "model_name_or_path": weights.model,
-        "model_revision": weights.revision,
-        "adapter_name_or_path": weights.adapter,
-        "stage": settings.stage,
-        "do_train": True,
-        "finetuning_type": settings.finetuning_type,
-        "template": template,
-        "dataset": ",".join(settings.datasets),
-        "cutoff_len": settings.cutoff_len,
-        "max_samples": settings.max_samples,
-        "num_train_epochs": settings.num_train_epochs,
-        "max_steps": settings.max_steps,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": settings.lr_scheduler_type,
-        "warmup_steps": settings.warmup_steps,
-        "per_device_train_batch_size": settings.per_device_train_batch_size,
-        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
-        "bf16": settings.precision == "bf16",
-        "fp16": settings.precision == "fp16",
-        "disable_gradient_checkpointing": not settings.gradient_checkpointing,
-        "seed": settings.seed,
-        "logging_steps": settings.logging_steps,
-        "save_steps": settings.save_steps,
-        "save_total_limit": settings.save_total_limit,
-        "flash_attn": settings.flash_attn,
-        "use_unsloth": settings.use_unsloth or None,
-        "quantization_bit": settings.quantization_bit,
-        "deepspeed": settings.deepspeed,
-        "report_to": "none",
-        **_lora_arguments(settings),
-        **settings.arguments,
-    }
-    return {key: value for key, value in arguments.items() if value is not None}
-
-
-def _lora_arguments(settings: TrainingRunSettings) -> Mapping[str, Any]:
-    if settings.finetuning_type != "lora":
-        return {}
-    return {
-        "lora_rank": settings.lora_rank,
-        "lora_alpha": settings.lora_alpha,
-        "lora_dropout": settings.lora_dropout,
-        "lora_target": settings.lora_target,
-        "additional_target": ",".join(settings.additional_target) or None,
-    }
-
-
-def deepspeed_config(settings: TrainingRunSettings) -> dict[str, Any]:
-    """ZeRO stage 2 or 3 with every figure left to the trainer, as LLaMA-Factory's examples do."""
-    zero: dict[str, Any] = {"stage": 2 if settings.deepspeed == "zero2" else 3}
-    zero |= {"overlap_comm": True, "contiguous_gradients": True}
-    if settings.deepspeed == "zero3":
-        zero |= {
-            "reduce_bucket_size": "auto",
-            "stage3_prefetch_bucket_size": "auto",
-            "stage3_param_persistence_threshold": "auto",
-            "stage3_gather_16bit_weights_on_model_save": True,
-        }
-    return {
-        "train_batch_size": "auto",
-        "train_micro_batch_size_per_gpu": "auto",
-        "gradient_accumulation_steps": "auto",
-        "gradient_clipping": "auto",
-        "zero_allow_untested_optimizer": True,
-        "bf16": {"enabled": "auto"},
-        "fp16": {"enabled": "auto"},
-        "zero_optimization": zero,
-    }
-
-
 def _environment(settings: TrainingRunSettings, *, offline: bool) -> dict[str, str]:
     environment = offline_environment() if offline else {}
     if settings.deepspeed:
@@ -212,6 +139,22 @@ def _environment(settings: TrainingRunSettings, *, offline: bool) -> dict[str, s
     if settings.threads is not None:
         environment["OMP_NUM_THREADS"] = str(settings.threads)
     return environment
+
+
+def _cluster_environment(host: HostSettings) -> dict[str, str]:
+    """Variables that LLaMA-Factory hands over to torchrun."""
+    cluster = host.cluster
+    if cluster is None:
+        return {}
+    return {
+        "FORCE_TORCHRUN": "1",
+        "NNODES": str(cluster.nodes),
+        "NODE_RANK": str(cluster.rank),
+        "MASTER_ADDR": cluster.master_address,
+        "MASTER_PORT": str(cluster.master_port),
+        # LLaMA-Factory starts a process for each device, and counts no processor as one.
+        **({"NPROC_PER_NODE": "1"} if host.hardware == "cpu" else {}),
+    }
 
 
 def offline_environment() -> dict[str, str]:

@@ -8,6 +8,9 @@ LOG_LINES = 30
 EVIDENCE_LENGTH = 300
 KILLED = 137
 
+LAUNCHER = re.compile(r"^.*torch/distributed/elastic/.*failed \(exitcode", re.MULTILINE)
+"""Where torchrun begins to tell at length that one of its processes failed, and not why."""
+
 STATIC_TLS = re.compile(r"cannot allocate memory in static TLS block")
 
 
@@ -103,7 +106,8 @@ def diagnose(log: str, *, exit_code: int, out_of_memory: bool) -> Diagnosis:
             return _with_evidence(symptom.diagnosis, log, found.start())
     if exit_code == KILLED:
         return _KILLED
-    said = [line for line in log.splitlines() if line.strip()][-LOG_LINES:]
+    told = log[: launcher.start()] if (launcher := LAUNCHER.search(log)) else log
+    said = [line for line in told.splitlines() if line.strip()][-LOG_LINES:]
     shown = "\n".join(f"    | {line}" for line in said) or "    | (nothing)"
     return Diagnosis(cause=f"its last words:\n{shown}", way_out="Put that right and run again")
 

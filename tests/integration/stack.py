@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,8 +102,10 @@ class Stack:
     def write_settings(self) -> None:
         (self.home / "settings.yaml").write_text(yaml.safe_dump(self.settings))
 
-    def up(self) -> Update:
-        return self._update("up", "--skip-preview")
+    def up(self, *, targets: Sequence[str] = ()) -> Update:
+        """An up of everything, or of the resources with these names (globs) alone."""
+        only = [word for target in targets for word in ("--target", f"**::{target}")]
+        return self._update("up", "--skip-preview", *only)
 
     def refresh(self) -> Update:
         return self._update("refresh", "--skip-preview")

@@ -76,6 +76,12 @@ def test_two_services_on_one_port(document: dict[str, Any], problems_of: Find) -
     assert (problem.key, problem.rule) == ("api.port", "ollama_server.port is the same")
 
 
+def test_a_rank_that_no_node_has(document: dict[str, Any], problems_of: Find) -> None:
+    document["host"] = {"cluster": {"nodes": 2, "rank": 2, "master_address": "10.0.0.1"}}
+    (problem,) = problems_of(document)
+    assert (problem.key, problem.rule) == ("host.cluster", "rank 2 is none of 2 nodes")
+
+
 class TestApi:
     def test_a_model_that_is_not_declared(
         self, document: dict[str, Any], problems_of: Find

@@ -28,6 +28,10 @@ CHANGES: dict[str, Any] = {
     "host.check": "plan_only",
     "host.hardware": "rocm",
     "host.gpu.count": 2,
+    "host.cluster.nodes": 3,
+    "host.cluster.rank": 1,
+    "host.cluster.master_address": "10.0.0.2",
+    "host.cluster.master_port": 29600,
     "host.minimum.cpu_cores": 3,
     "host.minimum.memory_gb": 3,
     "host.minimum.disk_gb": 3,
@@ -187,6 +191,7 @@ def base(directory: Path) -> dict[str, Any]:
     document["models"][0]["training_runs"] = copy.deepcopy(CHAIN)
     document["models"].append(copy.deepcopy(DOCUMENT["models"][0]) | {"name": "second"})
     document["api"] = {"enabled": True, "model": "second"}
+    document["host"]["cluster"] = {"nodes": 2, "rank": 0, "master_address": "10.0.0.1"}
     return document
 
 

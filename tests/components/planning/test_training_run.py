@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 from components.planning.container import GIB
 from components.planning.paths import RUNS
 from components.planning.pipeline import PipelinePlan
+from components.planning.training_arguments import Weights, deepspeed_config, render_arguments
 from components.planning.training_run import (
     TRAINING_MOUNTS,
     TrainingRunPlan,
-    Weights,
-    deepspeed_config,
     drop_what_cannot_be_resumed,
-    render_arguments,
 )
 from stack_configs.training_runs import Stage, TrainingRunSettings
 
@@ -163,6 +161,42 @@ class TestDeepSpeed:
         host = {"hardware": "cuda"}
         marks = {train(host, deepspeed=z).fingerprint for z in (None, "zero2", "zero3")}
         assert len(marks) == 3
+
+
+class TestCluster:
+    """Several hosts that train together, each from a stack of its own (T8)."""
+
+    def host(self, rank: int = 0, **changes: Any) -> dict[str, Any]:
+        cluster = {"nodes": 2, "rank": rank, "master_address": "10.0.0.1", **changes}
+        return {"hardware": "cuda", "cluster": cluster}
+
+    def test_each_host_knows_its_place(self, train: Train) -> None:
+        environment = train(self.host(1, master_port=29600)).container.environment
+        assert (
+            environment.items()
+            >= {
+                "FORCE_TORCHRUN": "1",
+                "NNODES": "2",
+                "NODE_RANK": "1",
+                "MASTER_ADDR": "10.0.0.1",
+                "MASTER_PORT": "29600",
+            }.items()
+        )
+        assert "NPROC_PER_NODE" not in environment
+
+    def test_the_hosts_meet_on_their_own_network(self, train: Train) -> None:
+        assert train(self.host()).container.network == "host"
+        assert train({"hardware": "cuda"}).container.network == "stack"
+
+    def test_every_host_keeps_the_result(self, train: Train) -> None:
+        assert arguments(train(self.host()))["save_on_each_node"] is True
+        assert "save_on_each_node" not in arguments(train({"hardware": "cuda"}))
+
+    def test_who_leads_makes_no_other_model_and_how_many_train_does(self, train: Train) -> None:
+        hosts = (self.host(0), self.host(1), self.host(master_address="10.0.0.2"))
+        assert len({train(host).fingerprint for host in hosts}) == 1
+        alone, three = {"hardware": "cuda"}, self.host(nodes=3)
+        assert len({train(host).fingerprint for host in (self.host(), alone, three)}) == 3
 
 
 class TestResuming:

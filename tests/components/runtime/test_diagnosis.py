@@ -46,6 +46,18 @@ def test_an_unknown_failure_shows_the_last_thirty_lines():
     assert "line 69" not in cause
 
 
+def test_the_reason_is_not_hidden_behind_what_torchrun_says_of_it():
+    log = (
+        "ValueError: the reason\n"
+        "E1124 07:54 1 torch/distributed/elastic/multiprocessing/api.py:869] failed (exitcode: 1)\n"
+        + "a summary\n"
+        * 50
+    )
+    cause = diagnose(log, exit_code=1, out_of_memory=False).cause
+    assert "ValueError: the reason" in cause
+    assert "summary" not in cause
+
+
 def test_a_silent_failure_is_told_as_one():
     assert "(nothing)" in diagnose("", exit_code=1, out_of_memory=False).cause
 
