@@ -1,22 +1,18 @@
 """The image's way to stage ppo, as far as it needs no image (T3); `integration/` trains with it."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.images.conftest import load_program
 
 PROGRAM = Path(__file__).parents[2] / "images/llamafactory/build/enable_ppo.py"
 
 
 @pytest.fixture
 def enable_ppo() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("enable_ppo", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program(PROGRAM)
 
 
 @pytest.mark.parametrize(

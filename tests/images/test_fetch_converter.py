@@ -1,24 +1,20 @@
 """The converter is fetched from any index, and only the expected bytes are accepted (E3, F8)."""
 
 import hashlib
-import importlib.util
 import io
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from tests.images.conftest import load_program
+
 PROGRAM = Path(__file__).parents[2] / "images/converter/build/fetch_converter.py"
 
 
 @pytest.fixture
 def program():
-    spec = importlib.util.spec_from_file_location("fetch_converter", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program(PROGRAM)
 
 
 @pytest.fixture

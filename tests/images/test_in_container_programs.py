@@ -1,6 +1,5 @@
 """What runs inside the LLaMA-Factory image, as far as it needs no image (E2, H3)."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from stack_configs.models import GeneratedModelSettings
+from tests.images.conftest import load_program
 
 PROGRAMS = Path(__file__).parents[2] / "components/runtime/in_container"
 GOOD = {
@@ -22,20 +22,9 @@ GOOD = {
 }
 
 
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, PROGRAMS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # dataclasses look their own module up.
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-tiny_model = load("tiny_model")
-merge = load("merge")
-accelerator_check = load("accelerator_check")
+tiny_model = load_program(PROGRAMS / "tiny_model.py")
+merge = load_program(PROGRAMS / "merge.py")
+accelerator_check = load_program(PROGRAMS / "accelerator_check.py")
 
 
 @pytest.fixture
