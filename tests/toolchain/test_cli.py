@@ -1,6 +1,9 @@
 """Which CLI is used, and what a build hangs on."""
 
 import hashlib
+import shutil
+import signal
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -158,3 +161,22 @@ class TestDownload:
         assert "x64" in cli_download.archive_name("x86_64")
         with pytest.raises(ToolchainError, match="for riscv64; there is for x86_64, aarch64"):
             cli_download.archive_name("riscv64")
+
+
+def test_the_language_host_can_be_interrupted_in_a_background_job_too(tmp_path: Path) -> None:
+    launcher = REPOSITORY / "toolchain/language_host/pulumi-language-python"
+    shutil.copy(launcher, tmp_path)
+    host = tmp_path / "libexec/pulumi-language-python"
+    host.parent.mkdir()
+    host.write_text("#!/bin/sh\nexec sed -n 's/^SigIgn:[[:space:]]*//p' /proc/self/status\n")
+    host.chmod(0o755)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        told = subprocess.run(
+            [tmp_path / launcher.name], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert not int(told.stdout, 16) & 1 << (signal.SIGINT - 1)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import gc
 import importlib
+import signal
 import sys
 from pathlib import Path
 
 
 def main() -> None:
     """Hand over to the named plugin with the rest of the arguments."""
+    # Pulumi ends a plugin by SIGINT and waits five seconds for it. A shell's background job, and
+    # with it Pulumi and this process, is started with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     repository = Path(__file__).resolve().parents[2]
     sys.path.insert(0, str(repository))
     bare_sdk = importlib.import_module("toolchain.plugins.bare_sdk")

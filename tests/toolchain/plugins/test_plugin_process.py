@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 import grpc
@@ -42,6 +43,21 @@ def test_docker_accepts_no_secrets_and_command_does(start):
             assert answer.supportsPreview
         finally:
             plugin.close()
+
+
+@pytest.mark.parametrize("name", ["docker", "command"])
+def test_it_ends_when_pulumi_says_so_in_a_background_job_too(name, start):
+    # A shell starts its background jobs with SIGINT ignored, and what they start inherits that.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        plugin = start(name)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        plugin.process.send_signal(signal.SIGINT)
+        assert plugin.process.wait(5) == -signal.SIGINT
+    finally:
+        plugin.close()
 
 
 def test_settings_that_are_not_served_are_refused(docker_plugin, command_plugin):
