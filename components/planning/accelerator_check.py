@@ -4,10 +4,10 @@ import json
 
 from components.planning import paths
 from components.planning.base_model import IN_CONTAINER
-from components.planning.container import Accelerator, ContainerPlan, Mount
+from components.planning.container import Accelerator, ContainerPlan
 from components.planning.fingerprint import file_digest, fingerprint
 from components.planning.images import PROJECT, ImagePlan
-from components.planning.stage import StagePlan, then_complete
+from components.planning.stage import OUTPUT_MOUNT, StagePlan, then_complete
 from stack_configs.host import HostSettings
 
 PROGRAM = "accelerator_check.py"
@@ -44,7 +44,7 @@ def plan_accelerator_check(
                 mark, f"python {folder / PROGRAM} {folder / EXPECTED} {folder / FOUND}"
             ),
             environment=accelerator.environment,
-            mounts=(Mount(volume="output", target=str(paths.OUTPUT)),),
+            mounts=(OUTPUT_MOUNT,),
             network="none",
             accelerator=accelerator,
         ),

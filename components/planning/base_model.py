@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from components.planning import paths
-from components.planning.container import ContainerPlan, Mount
+from components.planning.container import ContainerPlan
 from components.planning.dataset_registration import DatasetPlan
 from components.planning.fingerprint import file_digest, fingerprint
 from components.planning.images import PROJECT, ImagePlan
-from components.planning.stage import StagePlan, then_complete
+from components.planning.stage import OUTPUT_MOUNT, StagePlan, then_complete
 from components.planning.training_arguments import Weights
 from components.planning.training_run import offline_environment
 from stack_configs.models import BaseModelSettings, GeneratedModelSettings
@@ -52,7 +52,7 @@ def plan_base_model(
                 mark, f"python {folder / PROGRAM} {folder / PARAMETERS} {folder} {files}"
             ),
             environment=offline_environment(),
-            mounts=(Mount(volume="output", target=str(paths.OUTPUT)),),
+            mounts=(OUTPUT_MOUNT,),
             network="none",
         ),
         files={PARAMETERS: parameters},

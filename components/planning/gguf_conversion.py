@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.planning import paths
-from components.planning.container import ContainerPlan, Mount
+from components.planning.container import ContainerPlan
 from components.planning.fingerprint import fingerprint
 from components.planning.images import ImagePlan
-from components.planning.stage import StagePlan, then_complete
+from components.planning.stage import OUTPUT_MOUNT, StagePlan, then_complete
 from components.planning.training_run import offline_environment
 from stack_configs.models import GgufConversionSettings, Quantization
 
@@ -55,7 +55,7 @@ def plan_gguf_conversion(
                 f"convert_hf_to_gguf.py {source.artefact} --outfile {target} --outtype {outtype}",
             ),
             environment=offline_environment(),
-            mounts=(Mount(volume="output", target=str(paths.OUTPUT)),),
+            mounts=(OUTPUT_MOUNT,),
             network="none",
         ),
         quantize=quantize,

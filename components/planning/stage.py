@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from components.planning import paths
-from components.planning.container import ContainerPlan
+from components.planning.container import ContainerPlan, Mount
+
+OUTPUT_MOUNT = Mount(volume="output", target=str(paths.OUTPUT))
+"""Where every stage leaves its artefact; all that most of them need."""
 
 BUNDLED_LIBGOMP = " ".join(
     f"{root}/lib/python3*/{packages}/{wheel}.libs/libgomp*.so*"

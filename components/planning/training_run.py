@@ -13,7 +13,7 @@ from components.planning.container import GIB, Accelerator, ContainerPlan, Mount
 from components.planning.dataset_registration import DatasetPlan, render_dataset_info
 from components.planning.fingerprint import fingerprint
 from components.planning.images import ImagePlan
-from components.planning.stage import StagePlan, then_complete
+from components.planning.stage import OUTPUT_MOUNT, StagePlan, then_complete
 from components.planning.training_arguments import Weights, deepspeed_config, render_arguments
 from stack_configs.host import HostSettings
 from stack_configs.models import ChatTemplate
@@ -24,7 +24,7 @@ DEEPSPEED_CONFIG = "deepspeed.json"
 
 TRAINING_MOUNTS = (
     Mount(volume="data", target=str(paths.DATA)),
-    Mount(volume="output", target=str(paths.OUTPUT)),
+    OUTPUT_MOUNT,
     Mount(volume="hf_cache", target=str(paths.HF_CACHE)),
 )
 """The guide's three mounts (F7)."""
