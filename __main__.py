@@ -9,10 +9,10 @@ from components.host_check import HostLook
 # Begun before the other imports: its process loads side by side with them.
 look = HostLook()
 
-from components.planning.pipeline import plan_pipeline
-from components.planning.training_advice import find_advice
-from stack_configs.loader import find_settings, load_settings
-from stack_configs.problem import SettingsError
+from planning.pipeline import plan_pipeline
+from planning.training_advice import find_advice
+from stack_configs.settings.loader import find_settings, load_settings
+from stack_configs.settings.problem import SettingsError
 
 config = pulumi.Config()
 try:

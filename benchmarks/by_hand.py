@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.planning.container import ContainerPlan
-from components.planning.images import ImagesPlan
-from components.planning.pipeline import PipelinePlan
-from components.planning.services import ServicePlan
-from components.planning.stage import StagePlan
+from planning.container import ContainerPlan
+from planning.images import ImagesPlan
+from planning.pipeline import PipelinePlan
+from planning.services import ServicePlan
+from planning.stage import StagePlan
 
 PROJECT = Path(__file__).parents[1]
 

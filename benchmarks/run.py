@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.by_hand import remove, run_by_hand, training_results
-from components.planning.pipeline import PipelinePlan, plan_pipeline
-from stack_configs.loader import load_settings
+from planning.pipeline import PipelinePlan, plan_pipeline
+from stack_configs.settings.loader import load_settings
 from tests.integration.stack import PROJECT, Stack
 
 ROUNDS = 5

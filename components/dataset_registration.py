@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pulumi
 
 from components.naming import type_token
-from components.planning import paths
-from components.planning.container import Mount
-from components.planning.dataset_registration import DatasetRegistrationPlan
+from planning import paths
+from planning.container import Mount
+from planning.dataset_registration import DatasetRegistrationPlan
 from components.stage import mount_spec, step_command, step_result
 from components.volumes import MountSource
 
@@ -41,7 +41,7 @@ class DatasetRegistration(pulumi.ComponentResource):
         plan = args.plan
         step = step_command(
             f"{name}-command",
-            "register_datasets",
+            "steps/register_datasets",
             {
                 "engine": args.engine,
                 "stack": args.stack,

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from components.naming import type_token
-from stack_configs.problem import Problem, SettingsError
+from stack_configs.settings.problem import Problem, SettingsError
 
 if TYPE_CHECKING:
     # Not loaded here: a look is begun before the settings' packages are.
-    from components.planning.host_check import HostCheckPlan
+    from planning.host_check import HostCheckPlan
 
-PROGRAM = str(Path(__file__).parent / "runtime" / "host_check.py")
+PROGRAM = str(Path(__file__).parents[1] / "runtime" / "host" / "host_check.py")
 
 
 @dataclass(frozen=True, kw_only=True)

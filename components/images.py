@@ -6,7 +6,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.naming import type_token
-from components.planning.images import ImagePlan, ImagesPlan
+from planning.images import ImagePlan, ImagesPlan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.naming import type_token
-from components.planning.ollama_model import OllamaModelPlan
+from planning.ollama_model import OllamaModelPlan
 from components.stage import step_command, step_result
 
 
@@ -42,7 +42,7 @@ class OllamaModel(pulumi.ComponentResource):
         plan = args.plan
         step = step_command(
             f"{name}-command",
-            "ollama_model",
+            "serving/ollama_model",
             {
                 "engine": args.engine,
                 "stack": args.stack,

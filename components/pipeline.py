@@ -19,9 +19,9 @@ from components.naming import type_token
 from components.network import stack_network
 from components.ollama_model import OllamaModel, OllamaModelArgs
 from components.ollama_server import OllamaServer
-from components.planning.model import ModelPlan
-from components.planning.pipeline import PipelinePlan
-from components.planning.services import ServicePlan
+from planning.model import ModelPlan
+from planning.pipeline import PipelinePlan
+from planning.services import ServicePlan
 from components.service import ServiceArgs
 from components.stages import Stages
 from components.training_run import TrainingRun

@@ -1,4 +1,4 @@
-"""How the programs under `components/runtime/` are called: the same text on every machine."""
+"""How the programs under `runtime/` are called: the same text on every machine."""
 
 import shlex
 from typing import Literal
@@ -12,4 +12,4 @@ PYTHON = ".venv/bin/python"
 
 def program_command(program: str, action: Action) -> str:
     """The shell command line of a program; its specification follows on standard input."""
-    return shlex.join([PYTHON, f"components/runtime/{program}.py", action])
+    return shlex.join([PYTHON, f"runtime/{program}.py", action])

@@ -7,8 +7,8 @@ import pulumi
 import pulumi_docker as docker
 
 from components.naming import LABEL, owner_labels
-from components.planning.container import MIB
-from components.planning.services import ServicePlan
+from planning.container import MIB
+from planning.services import ServicePlan
 from components.volumes import MountSource
 
 STOP_SECONDS = 10

@@ -9,8 +9,8 @@ import pulumi
 import pulumi_command as command
 
 from components.naming import type_token
-from components.planning.container import ContainerPlan, Mount
-from components.planning.stage import StagePlan
+from planning.container import ContainerPlan, Mount
+from planning.stage import StagePlan
 from components.program import program_command
 from components.volumes import MountSource
 
@@ -50,7 +50,7 @@ def step_command(
     environment: Mapping[str, pulumi.Input[str]] | None = None,
     after: Sequence[pulumi.Resource] = (),
 ) -> command.local.Command:
-    """A command that converges one step by a program under `components/runtime/`.
+    """A command that converges one step by a program under `runtime/`.
 
     Fingerprint and token are part of what the program reads, so a change of either is an update in
     place. As `triggers` they would replace the command, with `update` set too: `delete` would run
@@ -96,7 +96,7 @@ class Stage(pulumi.ComponentResource):
         }
         step = step_command(
             f"{name}-command",
-            "stage",
+            "steps/stage",
             {
                 "engine": args.engine,
                 "stack": args.stack,

@@ -5,8 +5,8 @@ from typing import TypeVar, cast
 
 import pulumi
 
-from components.planning.pipeline import PipelinePlan
-from components.planning.stage import StagePlan
+from planning.pipeline import PipelinePlan
+from planning.stage import StagePlan
 from components.stage import Stage, StageArgs
 from components.training_run import TrainingRun
 from components.volumes import MountSource

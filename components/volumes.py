@@ -8,7 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.naming import owner_labels, type_token
-from components.planning.volumes import VolumePlan, VolumesPlan
+from planning.volumes import VolumePlan, VolumesPlan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
-PURE = ("stack_configs", "components/planning")
-RUNTIME = "components/runtime"
+PURE = ("stack_configs", "planning")
+RUNTIME = "runtime"
 PROVIDERS = ("pulumi", "pulumi_docker", "pulumi_command")
 LONGEST_MODULE = 250
 LONGEST_PROGRAM_IN_A_CONTAINER = 280
@@ -59,15 +59,15 @@ class TestImports:
         assert done.returncode == 0, done.stderr
 
     def test_the_programs_need_neither_pulumi_nor_the_settings(self) -> None:
-        foreign = (*PROVIDERS, "stack_configs", "components.planning", "pydantic", "yaml")
+        foreign = (*PROVIDERS, "stack_configs", "planning", "pydantic", "yaml")
         # What runs inside the training container imports what is installed there.
-        inside = PROJECT / RUNTIME / "in_container"
+        inside = PROJECT / "in_container"
         names = [dotted(path) for path in modules(RUNTIME) if inside not in path.parents]
         done = imported_with(foreign, names)
         assert done.returncode == 0, done.stderr
 
     def test_a_missing_package_is_noticed(self) -> None:
-        done = imported_with(("yaml",), ["stack_configs.loader"])
+        done = imported_with(("yaml",), ["stack_configs.settings.loader"])
         assert done.returncode != 0
         assert "yaml" in done.stderr
 

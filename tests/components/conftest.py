@@ -13,8 +13,8 @@ from pulumi.runtime import mocks
 from components import host_check
 from components.host_check import HostFacts
 from components.pipeline import FineTunePipeline, FineTunePipelineArgs
-from components.planning.pipeline import PipelinePlan, plan_pipeline
-from stack_configs.loader import parse_settings
+from planning.pipeline import PipelinePlan, plan_pipeline
+from stack_configs.settings.loader import parse_settings
 
 COMMAND = "command:local:Command"
 CONTAINER = "docker:index/container:Container"

@@ -4,8 +4,8 @@ import pulumi
 import pytest
 
 from components.host_check import HostFacts, HostLook
-from components.planning.pipeline import PipelinePlan
-from stack_configs.problem import SettingsError
+from planning.pipeline import PipelinePlan
+from stack_configs.settings.problem import SettingsError
 from tests.components.conftest import Host
 
 

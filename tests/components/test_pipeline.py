@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from components.pipeline import FineTunePipeline
-from components.planning.pipeline import PipelinePlan
+from planning.pipeline import PipelinePlan
 from tests.components.conftest import (
     COMMAND,
     CONTAINER,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from components.planning.images import plan_images
-from stack_configs.settings import Settings
+from planning.images import plan_images
+from stack_configs.settings.root import Settings
 
 IMAGES = Path(__file__).parents[2] / "images"
 DOCKERFILES = sorted(IMAGES.glob("*/Dockerfile*"))

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from components.planning.pipeline import plan_pipeline
-from stack_configs.loader import load_settings
+from planning.pipeline import plan_pipeline
+from stack_configs.settings.loader import load_settings
 from tests.integration.conftest import Engine
 from tests.integration.stack import Stack
 

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stack_configs.loader import SettingsYaml, load_settings
-from stack_configs.problem import Problem, SettingsError
+from stack_configs.settings.loader import SettingsYaml, load_settings
+from stack_configs.settings.problem import Problem, SettingsError
 
 Find = Callable[[Any], list[Problem]]
 

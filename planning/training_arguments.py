@@ -1,0 +1,95 @@
+"""What `llamafactory-cli train` is told: its YAML, and DeepSpeed's file (T3-T6)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stack_configs.settings.models import ChatTemplate
+from stack_configs.settings.training_runs import TrainingRunSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """What a run starts from: the base model, and the adapter of the run before."""
+
+    model: str
+    """Hub id or path inside the container."""
+    revision: str | None = None
+    adapter: str | None = None
+    fingerprints: tuple[str, ...] = ()
+    """Of the steps that made them."""
+
+
+def render_arguments(
+    settings: TrainingRunSettings, *, template: ChatTemplate, weights: Weights
+) -> dict[str, Any]:
+    """LLaMA-Factory's arguments, but for those that only say where things lie."""
+    arguments: dict[str, Any] = {
+        "model_name_or_path": weights.model,
+        "model_revision": weights.revision,
+        "adapter_name_or_path": weights.adapter,
+        "stage": settings.stage,
+        "do_train": True,
+        "finetuning_type": settings.finetuning_type,
+        "template": template,
+        "dataset": ",".join(settings.datasets),
+        "cutoff_len": settings.cutoff_len,
+        "max_samples": settings.max_samples,
+        "num_train_epochs": settings.num_train_epochs,
+        "max_steps": settings.max_steps,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.lr_scheduler_type,
+        "warmup_steps": settings.warmup_steps,
+        "per_device_train_batch_size": settings.per_device_train_batch_size,
+        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
+        "bf16": settings.precision == "bf16",
+        "fp16": settings.precision == "fp16",
+        "disable_gradient_checkpointing": not settings.gradient_checkpointing,
+        "seed": settings.seed,
+        "logging_steps": settings.logging_steps,
+        "save_steps": settings.save_steps,
+        "save_total_limit": settings.save_total_limit,
+        "flash_attn": settings.flash_attn,
+        "use_unsloth": settings.use_unsloth or None,
+        "quantization_bit": settings.quantization_bit,
+        "deepspeed": settings.deepspeed,
+        "report_to": "none",
+        **_lora_arguments(settings),
+        **settings.arguments,
+    }
+    return {key: value for key, value in arguments.items() if value is not None}
+
+
+def _lora_arguments(settings: TrainingRunSettings) -> Mapping[str, Any]:
+    if settings.finetuning_type != "lora":
+        return {}
+    return {
+        "lora_rank": settings.lora_rank,
+        "lora_alpha": settings.lora_alpha,
+        "lora_dropout": settings.lora_dropout,
+        "lora_target": settings.lora_target,
+        "additional_target": ",".join(settings.additional_target) or None,
+    }
+
+
+def deepspeed_config(settings: TrainingRunSettings) -> dict[str, Any]:
+    """ZeRO stage 2 or 3 with every figure left to the trainer, as LLaMA-Factory's examples do."""
+    zero: dict[str, Any] = {"stage": 2 if settings.deepspeed == "zero2" else 3}
+    zero |= {"overlap_comm": True, "contiguous_gradients": True}
+    if settings.deepspeed == "zero3":
+        zero |= {
+            "reduce_bucket_size": "auto",
+            "stage3_prefetch_bucket_size": "auto",
+            "stage3_param_persistence_threshold": "auto",
+            "stage3_gather_16bit_weights_on_model_save": True,
+        }
+    return {
+        "train_batch_size": "auto",
+        "train_micro_batch_size_per_gpu": "auto",
+        "gradient_accumulation_steps": "auto",
+        "gradient_clipping": "auto",
+        "zero_allow_untested_optimizer": True,
+        "bf16": {"enabled": "auto"},
+        "fp16": {"enabled": "auto"},
+        "zero_optimization": zero,
+    }

@@ -1,0 +1,152 @@
+"""Files of a container, running or not, through the engine's archive calls.
+
+They reach into the volumes that the container mounts, so that no step needs a path on the host.
+"""
+
+import base64
+import io
+import json
+import stat
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from runtime.docker.engine import Engine
+from runtime.failure import EngineError, MissingError, StepError
+
+CHUNK = 1024 * 1024
+STAT_HEADER = "X-Docker-Container-Path-Stat"
+
+Content = bytes | Path
+"""What to put into a file: bytes, or a file here that is read while it is sent."""
+
+
+def size_of(engine: Engine, container: str, path: str) -> int | None:
+    """Bytes of a file in the container; None when nothing is at that path."""
+    with engine.calls() as api:
+        # The SDK has no call for this one; its `get_archive` begins to send the content too.
+        url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
+        response = api.head(url, params={"path": path}, timeout=api.timeout)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        response.raise_for_status()
+    return int(json.loads(base64.b64decode(response.headers[STAT_HEADER]))["size"])
+
+
+def read_files(engine: Engine, container: str, path: str) -> dict[str, bytes] | None:
+    """Every file at or below a path, by its name from the path's own last part on."""
+    try:
+        with engine.calls() as api:
+            pieces, _ = api.get_archive(container, path)
+            content = b"".join(pieces)
+    except MissingError:
+        return None
+    try:
+        return _members(content)
+    except tarfile.TarError as error:
+        raise StepError(f"cannot read {path} out of container {container}: {error}") from error
+
+
+def read_running(engine: Engine, container: str, paths: Sequence[str]) -> dict[str, bytes] | None:
+    """The files of a running container that are there, by path, at the price of one call.
+
+    Every archive call is a process that the engine starts. None when `tar` cannot run there.
+    """
+    command = ["tar", "-cPf", "-", "--ignore-failed-read", "--", *paths]
+    try:
+        with engine.calls() as api:
+            started = api.exec_create(container, command, stderr=False)
+            content = api.exec_start(started["Id"])
+        return _members(content)
+    except (EngineError, tarfile.TarError):
+        return None
+
+
+def read_file(engine: Engine, container: str, path: str) -> bytes | None:
+    """The content of one file; None when there is none."""
+    files = read_files(engine, container, path)
+    return None if files is None else files.get(PurePosixPath(path).name)
+
+
+def read_json(engine: Engine, container: str, path: str) -> dict[str, Any] | None:
+    """The object in a JSON file; None when there is none or it was cut off half-way."""
+    content = read_file(engine, container, path)
+    try:
+        found = None if content is None else json.loads(content)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def put_files(
+    engine: Engine,
+    container: str,
+    root: str,
+    files: Mapping[str, Content],
+    *,
+    folder: str | None = None,
+) -> None:
+    """Write files below `root`, which must be there; folders between are made, and `folder`.
+
+    What lies there beside them stays. A file of any size is sent while it is read.
+    """
+    with engine.calls() as api:
+        api.put_archive(container, root, tar_stream(files, folder=folder))
+
+
+def _members(content: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+        return {
+            member.name: file.read()
+            for member in archive
+            if (file := archive.extractfile(member)) is not None
+        }
+
+
+def tar_stream(files: Mapping[str, Content], *, folder: str | None = None) -> Iterator[bytes]:
+    """A tar archive of these files, in pieces, with the folders that they need."""
+    for needed in _folders([*files, f"{folder}/_"] if folder else files):
+        yield _header(needed, 0, is_folder=True)
+    for name, content in files.items():
+        if isinstance(content, bytes):
+            yield _header(name, len(content))
+            yield content
+            size = len(content)
+        else:
+            size = content.stat().st_size
+            yield _header(name, size)
+            yield from _pieces(content, size)
+        yield bytes(-size % tarfile.BLOCKSIZE)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _folders(names: Iterable[str]) -> list[str]:
+    parents = {
+        str(parent)
+        for name in names
+        for parent in PurePosixPath(name).parents
+        if parent != PurePosixPath()
+    }
+    return sorted(parents)
+
+
+def _header(name: str, size: int, *, is_folder: bool = False) -> bytes:
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    entry.mode = 0o755 if is_folder else 0o644
+    entry.type = tarfile.DIRTYPE if is_folder else tarfile.REGTYPE
+    return entry.tobuf(tarfile.PAX_FORMAT)
+
+
+def _pieces(file: Path, size: int) -> Iterator[bytes]:
+    left = size
+    with file.open("rb") as source:
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise StepError(f"{file} is not a regular file; give a file that can be read")
+        while left and (piece := source.read(min(CHUNK, left))):
+            left -= len(piece)
+            yield piece
+    if left:
+        raise StepError(f"{file} became shorter while it was sent. Leave it alone and run again")

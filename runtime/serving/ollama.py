@@ -1,0 +1,118 @@
+"""The ollama client inside its server's container: the same commands as by hand."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from runtime.docker import archive
+from runtime.docker.engine import Engine
+from runtime.docker.execution import TIMED_OUT, Execution, execute
+from runtime.failure import StepError
+from runtime.program import say
+from runtime.report.progress import CommandWords, clean
+
+PATIENCE_SECONDS = 60.0
+RETRY_SECONDS = 0.5
+UPLOADS = "/tmp"  # noqa: S108 - inside the server's container
+
+
+class Ollama:
+    """The client of one server, for one step with a deadline."""
+
+    def __init__(self, engine: Engine, server: str, *, title: str, seconds: float) -> None:
+        self._engine, self._server, self._title = engine, server, title
+        self._ends = time.monotonic() + seconds
+        self._seconds = seconds
+
+    def models(self) -> list[str]:
+        """The models in the store, as soon as the server answers."""
+        waited_until = time.monotonic() + PATIENCE_SECONDS
+        while (listed := self._execute(["ollama", "list"])).exit_code:
+            if time.monotonic() > waited_until:
+                raise StepError(
+                    f"the Ollama server {self._server} has not answered for "
+                    f"{PATIENCE_SECONDS:.0f} s: {clean(listed.errors).strip()}\n"
+                    f"  Look at docker logs {self._server}; docker restart {self._server} "
+                    "may help"
+                )
+            time.sleep(RETRY_SECONDS)
+        return [line.split()[0] for line in listed.output.splitlines()[1:] if line.strip()]
+
+    def put_modelfile(self, model: str, modelfile: str) -> None:
+        """Put the Modelfile of a model to where `create` takes it from."""
+        name = _modelfile(model).name
+        archive.put_files(self._engine, self._server, UPLOADS, {name: modelfile.encode()})
+
+    def create(self, model: str, quantize: str | None) -> None:
+        """Make a model from its Modelfile, telling how it goes."""
+        how = ["--quantize", quantize] if quantize else []
+        words = CommandWords()
+
+        def tell(text: str) -> None:
+            for line in words.hear(text, time.monotonic()):
+                say(f"{self._title}: {line}")
+
+        command = ["ollama", "create", model, "-f", str(_modelfile(model)), *how]
+        made = execute(self._engine, self._server, command, seconds=self._left(), on_words=tell)
+        self._demand(made, command)
+
+    def ask(self, model: str, prompt: str) -> str:
+        """The model's answer to one prompt."""
+        command = ["ollama", "run", model, "--", prompt]
+        answered = self._execute(command)
+        self._demand(answered, command[:3])
+        return clean(answered.output).strip()
+
+    def replace(self, served: str, candidate: str, replaced: str | None) -> None:
+        """Let the candidate take the served name; what had it goes, with the layers it alone has.
+
+        One command: there is a model of that name at every moment.
+        """
+        steps = [
+            *([["ollama", "cp", served, replaced]] if replaced else []),
+            ["ollama", "cp", candidate, served],
+            ["ollama", "rm", candidate, *([replaced] if replaced else [])],
+        ]
+        script = " && ".join(shlex.join(step) for step in steps)
+        self._demand(self._execute(["sh", "-c", script]), ["ollama", "cp", candidate, served])
+
+    def remove(self, models: Sequence[str]) -> None:
+        """Remove models from the store."""
+        if models:
+            command = ["ollama", "rm", *models]
+            self._demand(self._execute(command), command)
+
+    def remove_folders(self, folders: Sequence[str]) -> None:
+        """Remove folders of the store that are not Ollama's own."""
+        if folders:
+            command = ["rm", "-rf", "--", *folders]
+            self._demand(self._execute(command), command)
+
+    def _execute(self, command: Sequence[str]) -> Execution:
+        return execute(self._engine, self._server, command, seconds=self._left())
+
+    def _left(self) -> float:
+        return self._ends - time.monotonic()
+
+    def _demand(self, execution: Execution, command: Sequence[str]) -> None:
+        if execution.exit_code == 0:
+            return
+        words = shlex.join(command)
+        if execution.exit_code == TIMED_OUT and self._left() < 1:
+            raise StepError(
+                f"`{words}` in container {self._server} had not ended after the deadline of "
+                f"{self._seconds:.0f} s and was stopped. Free the host, then run again"
+            )
+        said = clean(execution.errors or execution.output).strip().splitlines()[-5:]
+        raise StepError(
+            f"`{words}` in container {self._server} failed with exit code "
+            f"{execution.exit_code}:\n"
+            + "\n".join(f"    | {line}" for line in said)
+            + f"\n  The server's log: docker logs {self._server}"
+        )
+
+
+def _modelfile(model: str) -> PurePosixPath:
+    """Where the Modelfile of a model lies in the server's container."""
+    return PurePosixPath(UPLOADS) / f"{model.replace('/', '-').replace(':', '-')}.Modelfile"

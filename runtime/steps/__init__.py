@@ -1,0 +1,1 @@
+"""The steps that run in containers, and the registration of data sets."""

@@ -1,0 +1,135 @@
+"""Rules between sections: each section is valid by itself, and yet they do not fit together."""
+
+from collections.abc import Iterator, Sequence
+
+from stack_configs.settings.problem import Problem
+from stack_configs.settings.root import Settings
+from stack_configs.settings.training_runs import TrainingRunSettings
+
+RANKING_STAGES = ("rm", "dpo")
+PROMPT_STAGES = ("pt", "ppo")
+"""Stages that read no answers."""
+
+
+def find_inconsistencies(settings: Settings) -> list[Problem]:
+    """Every contradiction between two sections; empty when there is none."""
+    return [
+        *_twice("datasets", "name", [dataset.name for dataset in settings.datasets]),
+        *_twice("models", "name", [model.name for model in settings.models]),
+        *_served_twice(settings),
+        *_same_ports(settings),
+        *_api_model(settings),
+        *(
+            problem
+            for model_index, model in enumerate(settings.models)
+            for run_index, run in enumerate(model.training_runs)
+            for problem in _run_problems(
+                settings, run, f"models[{model_index}].training_runs[{run_index}]"
+            )
+        ),
+    ]
+
+
+def _twice(section: str, key: str, names: Sequence[str]) -> Iterator[Problem]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            first = f"{section}[{names.index(name)}]"
+            yield Problem(
+                f"{section}[{index}].{key}",
+                repr(name),
+                f"{first} has that name already",
+                "Give each a name of its own",
+            )
+
+
+def _served_twice(settings: Settings) -> Iterator[Problem]:
+    """Two names that differ and yet are one to Ollama, such as `guide` and `guide:latest`."""
+    for index, model in enumerate(settings.models):
+        for earlier, other in enumerate(settings.models[:index]):
+            if model.served_name == other.served_name and model.name != other.name:
+                yield Problem(
+                    f"models[{index}].ollama_model.name",
+                    repr(model.served_name),
+                    f"models[{earlier}] is served under that name already",
+                    "Give each a name of its own",
+                )
+
+
+def _same_ports(settings: Settings) -> Iterator[Problem]:
+    taken = {settings.ollama_server.port: "ollama_server.port"}
+    for section, service in (("board", settings.board), ("api", settings.api)):
+        if not service.enabled:
+            continue
+        if other := taken.get(service.port):
+            yield Problem(
+                f"{section}.port",
+                str(service.port),
+                f"{other} is the same",
+                "Give each service a port of its own",
+            )
+        taken.setdefault(service.port, f"{section}.port")
+
+
+def _api_model(settings: Settings) -> Iterator[Problem]:
+    chosen, names = settings.api.model, [model.name for model in settings.models]
+    if not settings.api.enabled or chosen in names:
+        return
+    if chosen is not None:
+        yield Problem(
+            "api.model",
+            repr(chosen),
+            "no model of that name is declared",
+            f"Use one of: {', '.join(names)}",
+        )
+    elif len(names) > 1:
+        yield Problem(
+            "api.model",
+            "",
+            "it is required where there are several models",
+            f"Use one of: {', '.join(names)}",
+        )
+
+
+def _run_problems(settings: Settings, run: TrainingRunSettings, key: str) -> Iterator[Problem]:
+    datasets = {dataset.name: dataset for dataset in settings.datasets}
+    ranked = run.stage in RANKING_STAGES
+    for index, name in enumerate(run.datasets):
+        if name not in datasets:
+            yield Problem(
+                f"{key}.datasets[{index}]",
+                repr(name),
+                "no data set of that name is declared",
+                f"Declare it under datasets, or use one of: {', '.join(datasets)}",
+            )
+        elif datasets[name].ranking != ranked:
+            yield Problem(
+                f"{key}.datasets[{index}]",
+                repr(name),
+                f"stage {run.stage} {'needs' if ranked else 'does not take'} ranking data "
+                "(rows with chosen and rejected)",
+                "Use another data set, or correct its `ranking`",
+            )
+        elif (datasets[name].columns.kto_tag is not None) != (run.stage == "kto"):
+            yield Problem(
+                f"{key}.datasets[{index}]",
+                repr(name),
+                f"stage {run.stage} {'needs' if run.stage == 'kto' else 'does not take'} answers "
+                "that are marked true or false",
+                "Use another data set, or correct its `columns.kto_tag`",
+            )
+        elif not datasets[name].has_answers and run.stage not in PROMPT_STAGES:
+            yield Problem(
+                f"{key}.datasets[{index}]",
+                repr(name),
+                f"stage {run.stage} needs answers, and no row has text in column 'output'",
+                "Add the column, or name the one that holds the answers in `columns.response`",
+            )
+    if settings.host.hardware == "cpu":
+        for setting in ("quantization_bit", "deepspeed", "use_unsloth"):
+            if value := getattr(run, setting):
+                yield Problem(
+                    f"{key}.{setting}",
+                    repr(value),
+                    "it needs a GPU, and host.hardware is cpu",
+                    "Remove it, or choose another host.hardware",
+                )

@@ -1,0 +1,194 @@
+"""What pydantic found wrong, in an operator's words."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from stack_configs.settings.problem import SECRET_KEY, Problem
+from stack_configs.settings.root import Settings
+
+TYPE_RULES = {
+    "model_": "must be a section with keys of its own",
+    "dict_": "must be a section with keys of its own",
+    "tuple_": "must be a list",
+    "list_": "must be a list",
+    "path_": "must be a path",
+    "int_": "must be a whole number",
+    "float_": "must be a number",
+    "bool_": "must be true or false",
+    "string_type": "must be text",
+    "invalid_key": "a key must be text",
+}
+"""What a value must be, by the beginning of pydantic's name for the error."""
+
+Location = tuple[int | str, ...]
+
+
+def find_problems(error: ValidationError) -> list[Problem]:
+    """One problem per setting: a value that fits no member of a union is one mistake, not five."""
+    grouped: dict[Location, list[ErrorDetails]] = {}
+    for detail in error.errors():
+        if detail["type"] == "too_short" and detail["input"]:
+            continue  # pydantic counts only the valid items; what ails the others is said already
+        grouped.setdefault(_location_in_settings(detail), []).append(detail)
+    return [_problem(location, details) for location, details in grouped.items()]
+
+
+def _problem(location: Location, details: Sequence[ErrorDetails]) -> Problem:
+    key = _key(location) or "settings"
+    detail = details[0]
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "finetune_rule":
+        return Problem(key, "", context["rule"], _sentence(context["way_out"]))
+    if kind == "missing":
+        return Problem(key, "", "it is required and missing", "Add it")
+    if kind == "extra_forbidden":
+        return _unknown_key(key, location, detail["input"])
+    rule = " or ".join(dict.fromkeys(_rule(each) for each in details))
+    return Problem(key, _shown(detail["input"]), rule, _way_out(details))
+
+
+def _rule(detail: ErrorDetails) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    for prefix, rule in TYPE_RULES.items():
+        if kind.startswith(prefix):
+            return rule
+    if kind == "literal_error":
+        return f"must be {context['expected']}"
+    if kind == "too_short":
+        return f"must have at least {context['min_length']} entry"
+    message = detail["msg"].removeprefix("Input ").removeprefix("String ")
+    return message.replace("should", "must", 1)
+
+
+def _way_out(details: Sequence[ErrorDetails]) -> str:
+    kinds = {detail["type"] for detail in details}
+    value = details[0]["input"]
+    if "string_type" in kinds and isinstance(value, int | float):
+        return "Put it in quotes: YAML reads 3.10 as the number 3.1"
+    if kinds <= {"bool_type", "bool_parsing"}:
+        return "Write true or false"
+    if kinds == {"literal_error"}:
+        expected = details[0].get("ctx", {}).get("expected", "")
+        allowed = [a or b for a, b in re.findall(r"'([^']+)'|\b(\d+)\b", expected)]
+        return _did_you_mean(str(value), allowed)
+    return "Give a value that fits"
+
+
+def _unknown_key(key: str, location: Location, value: Any) -> Problem:
+    name = str(location[-1])
+    if SECRET_KEY.search(name):
+        # The value is not echoed: it may be a real credential.
+        way_out = f"A secret never belongs in this file: `pulumi config set --secret {name}`"
+        return Problem(key, "", "no such setting", way_out)
+    shown = _shown(value) if isinstance(value, str | int | float | bool) else ""
+    return Problem(key, shown, "no such setting", _did_you_mean(name, _fields_at(location[:-1])))
+
+
+def _shown(value: Any) -> str:
+    """A scalar as it is. What a section holds is not repeated: there may be a secret inside."""
+    if value is None:
+        return "empty"
+    if isinstance(value, dict):
+        return "a section"
+    if isinstance(value, list | tuple):
+        return "a list"
+    # What stands before an @ may be a password.
+    return re.sub(r"[^\s/'\"]+@", "***@", repr(value))
+
+
+def _did_you_mean(given: str, known: Sequence[str]) -> str:
+    if close := difflib.get_close_matches(given, known, n=1, cutoff=0.7):
+        return f"Did you mean {close[0]}"
+    return f"Use one of: {', '.join(known)}" if known else "Remove it"
+
+
+def _location_in_settings(detail: ErrorDetails) -> Location:
+    """Where an error is, without the names that pydantic gives to the members of a union."""
+    location: list[int | str] = []
+    annotation: Any = Settings
+    for part in detail["loc"]:
+        members = list(_members(annotation))
+        if section := next((m for m in members if _is_section(m)), None):
+            location.append(str(part))
+            field = _field(section, str(part))
+            annotation = field.annotation if field else None
+        elif isinstance(part, int) and (items := _arguments_of(members, tuple, list)):
+            location.append(part)
+            annotation = items[0]
+        elif entries := _arguments_of(members, dict):
+            location.append(str(part))
+            annotation = entries[1]
+        else:
+            break
+    return tuple(location)
+
+
+def _fields_at(location: Location) -> list[str]:
+    """The settings that exist where an unknown one was found."""
+    section: type[BaseModel] | None = Settings
+    for part in location:
+        if isinstance(part, int) or section is None:
+            continue
+        field = _field(section, part)
+        section = _section_in(field.annotation) if field else None
+    if section is None:
+        return []
+    fields = section.model_fields.items()
+    return [word for name, field in fields for word in dict.fromkeys((name, *_aliases(field)))]
+
+
+def _field(section: type[BaseModel], key: str) -> FieldInfo | None:
+    for name, field in section.model_fields.items():
+        if key == name or key in _aliases(field):
+            return field
+    return None
+
+
+def _aliases(field: FieldInfo) -> list[str]:
+    alias = field.validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else []
+    return [choice for choice in choices if isinstance(choice, str)]
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    """The types that a value may have: a union's members, without their constraints."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _members(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for member in get_args(annotation):
+            yield from _members(member)
+    else:
+        yield annotation
+
+
+def _arguments_of(members: Sequence[Any], *origins: type) -> tuple[Any, ...]:
+    return next((get_args(m) for m in members if get_origin(m) in origins), ())
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section_in(part))), None)
+
+
+def _key(location: Location) -> str:
+    key = ""
+    for part in location:
+        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
+    return key
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

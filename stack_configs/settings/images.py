@@ -1,0 +1,103 @@
+"""Settings of the images: what is built, from what, and through which mirrors (F1-F4, F8)."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from stack_configs.settings.problem import rule_error
+from stack_configs.settings.strict_model import ImageReference, StrictModel, Url, Version
+
+Extra = Literal["bitsandbytes", "deepspeed", "liger-kernel", "metrics", "ppo", "unsloth"]
+"""As LLaMA-Factory's own requirements/*.txt are called; `ppo`: the TRL that its stage ppo needs."""
+
+
+class BuiltImageSettings(StrictModel):
+    """An image that is built from its Dockerfile under `images/`, or a ready one that is pulled."""
+
+    image: Annotated[
+        ImageReference | None, Field(description="A ready image to pull instead of building one.")
+    ] = None
+    base_image: Annotated[
+        ImageReference | None,
+        Field(description="Base of the build. Unset: the hardware variant's own."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _base_of_a_build(self) -> Self:
+        if self.image is not None and self.base_image is not None:
+            raise rule_error(
+                f"image {self.image} is pulled ready-made, so base_image has no effect",
+                "keep one of the two",
+            )
+        return self
+
+
+class LlamaFactoryImageSettings(BuiltImageSettings):
+    """The image that trains, merges and serves the LLaMA Board."""
+
+    version: Version = "0.9.5"
+    extras: Annotated[
+        tuple[Extra, ...],
+        Field(description="Optional parts of LLaMA-Factory, beside those that the runs need."),
+    ] = ()
+
+
+class OllamaImageSettings(BuiltImageSettings):
+    """The image that serves models."""
+
+    version: Version = "0.17.4"
+    build: Annotated[
+        bool, Field(description="Build it from source; unset, ollama/ollama of this version.")
+    ] = False
+
+    @model_validator(mode="after")
+    def _built_or_pulled(self) -> Self:
+        if self.build and self.image is not None:
+            raise rule_error(
+                f"build is true, so image {self.image} has no effect", "keep one of the two"
+            )
+        if self.base_image is not None and not self.build:
+            raise rule_error("base_image has no effect unless build is true", "set build: true")
+        return self
+
+
+class MirrorSettings(StrictModel):
+    """Where downloads go when the usual places are slow or unreachable (F8)."""
+
+    registry: Annotated[
+        ImageReference | None,
+        Field(description="Prefix for base images, such as mirror.example.org."),
+    ] = None
+    python_index: Url | None = None
+    apt: Url | None = None
+
+
+class ImagesSettings(StrictModel):
+    """The three images of the stack."""
+
+    builder: Annotated[
+        Literal["buildkit", "classic"], Field(description="The engine's builder to use.")
+    ] = "buildkit"
+    llamafactory: LlamaFactoryImageSettings = LlamaFactoryImageSettings()
+    converter: BuiltImageSettings = BuiltImageSettings()
+    ollama: OllamaImageSettings = OllamaImageSettings()
+    mirrors: MirrorSettings = MirrorSettings()
+    certificate_authority: Annotated[
+        str | None,
+        Field(
+            description="PEM file, or folder of .crt files, that builds trust as well. "
+            "A folder that does not exist means none."
+        ),
+    ] = None
+
+    @field_validator("certificate_authority")
+    @classmethod
+    def _found_from_the_settings(cls, value: str | None, info: ValidationInfo) -> str | None:
+        directory = (info.context or {}).get("directory")
+        if value is None or directory is None:
+            return value
+        path = Path(directory) / value
+        if path.suffix and not path.exists():
+            raise rule_error(f"file {value} does not exist", "correct the path or remove it")
+        return str(path)

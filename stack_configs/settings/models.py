@@ -1,0 +1,183 @@
+"""Settings of one model: base model, training, merge, conversion, Ollama (T2-T8, E2-E5)."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stack_configs.settings.ollama_parameters import ModelfileText, OllamaParameters
+from stack_configs.settings.problem import rule_error
+from stack_configs.settings.strict_model import Name, StrictModel
+from stack_configs.settings.training_runs import TrainingRunSettings
+
+ChatTemplate = Literal[
+    "llama3",
+    "chatml",
+    "qwen",
+    "qwen3_nothink",
+    "mistral",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "phi",
+    "phi4",
+]
+"""LLaMA-Factory templates with a known Ollama TEMPLATE (`planning/chat_template.py`)."""
+
+Quantization = Literal["f32", "f16", "bf16", "q8_0", "q4_k_s", "q4_k_m"]
+
+
+RESERVED_RUN_NAMES = frozenset({"base-model", "merge", "gguf-conversion", "ollama-model"})
+"""Names of a model's other steps; the containers are called after them."""
+
+
+class GeneratedModelSettings(StrictModel):
+    """A tiny Llama with random weights and a tokenizer made from the data sets."""
+
+    seed: int = 42
+    hidden_size: Annotated[int, Field(ge=32, multiple_of=32)] = 256
+    intermediate_size: Annotated[int, Field(ge=32, multiple_of=32)] = 512
+    layers: Annotated[int, Field(ge=1, le=16)] = 2
+    attention_heads: Annotated[int, Field(ge=1)] = 4
+    vocabulary_size: Annotated[int, Field(ge=300, le=8192)] = 400
+
+    @model_validator(mode="after")
+    def _heads_divide_the_hidden_size(self) -> Self:
+        if (
+            self.hidden_size % self.attention_heads
+            or (self.hidden_size // self.attention_heads) % 2
+        ):
+            raise rule_error(
+                f"hidden_size {self.hidden_size} must be an even multiple of attention_heads "
+                f"{self.attention_heads}",
+                "change one of the two",
+            )
+        return self
+
+
+class BaseModelSettings(StrictModel):
+    """Where the weights to fine-tune come from: exactly one of the three."""
+
+    hub: Annotated[str | None, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = None
+    revision: Annotated[str, Field(description="Branch, tag or commit on the hub.")] = "main"
+    path: Annotated[
+        str | None, Field(pattern=r"^/.+", description="Directory inside the training container.")
+    ] = None
+    generate: GeneratedModelSettings | None = None
+    parameters_b: Annotated[
+        float | None,
+        Field(
+            gt=0, description="Billions of weights, for the memory estimate. Unset: from the name."
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [key for key in ("hub", "path", "generate") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise rule_error(
+                f"exactly one of hub, path and generate must be set, found {given or 'none'}",
+                "keep one of them",
+            )
+        return self
+
+
+class MergeSettings(StrictModel):
+    """`llamafactory-cli export`: the adapter merged into its base model (E2)."""
+
+    export_size: Annotated[int, Field(ge=1, description="Largest weights file, GB.")] = 5
+    export_device: Literal["cpu", "auto"] = "cpu"
+
+
+class GgufConversionSettings(StrictModel):
+    """The merged model as GGUF (E3)."""
+
+    quantization: Quantization = "q4_k_m"
+
+
+class SmokePromptSettings(StrictModel):
+    """A question that the new model must answer before it is served."""
+
+    prompt: Annotated[str, Field(min_length=1)]
+    expect: Annotated[str, Field(min_length=1, description="Text that the answer must contain.")]
+
+
+class OllamaModelSettings(StrictModel):
+    """The model as Ollama serves it (E4, E5)."""
+
+    name: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?(:[A-Za-z0-9][A-Za-z0-9._-]*)?$",
+            description="Served name. Unset: the model's own name.",
+        ),
+    ] = None
+    system: Annotated[
+        ModelfileText | None,
+        Field(description="System prompt. Unset: the training template's default."),
+    ] = None
+    parameters: OllamaParameters = OllamaParameters()
+    smoke_prompts: tuple[SmokePromptSettings, ...] = ()
+
+
+class ModelSettings(StrictModel):
+    """One fine-tuned model, from base weights to an answer."""
+
+    name: Name
+    base_model: BaseModelSettings
+    template: ChatTemplate
+    training_runs: Annotated[tuple[TrainingRunSettings, ...], Field(min_length=1)]
+    merge: MergeSettings = MergeSettings()
+    gguf_conversion: GgufConversionSettings = GgufConversionSettings()
+    ollama_model: OllamaModelSettings = OllamaModelSettings()
+
+    @property
+    def served_name(self) -> str:
+        """The name that `ollama run` takes; with a tag, as Ollama lists it."""
+        name = self.ollama_model.name or self.name
+        return name if ":" in name else f"{name}:latest"
+
+    @model_validator(mode="after")
+    def _runs_fit_together(self) -> Self:
+        names = [run.name for run in self.training_runs]
+        for index, run in enumerate(self.training_runs):
+            if run.name in names[:index]:
+                raise rule_error(
+                    f"two training runs are called {run.name}", "give each run a name of its own"
+                )
+            if run.name in RESERVED_RUN_NAMES:
+                raise rule_error(
+                    f"a training run is called {run.name}, as another step of the model is",
+                    "give the run another name",
+                )
+            judges = [judge for judge in self.training_runs[:index] if judge.stage == "rm"]
+            if run.reward_model is not None and run.reward_model not in [j.name for j in judges]:
+                raise rule_error(
+                    f"run {run.name} names reward_model {run.reward_model}, and no earlier run "
+                    "with stage rm is called so",
+                    "name an earlier run with stage rm",
+                )
+        self._adapters_go_on_as_adapters()
+        if all(run.stage == "rm" for run in self.training_runs):
+            raise rule_error(
+                "a reward model alone cannot be served", "add a run of another stage after it"
+            )
+        return self
+
+    def _adapters_go_on_as_adapters(self) -> None:
+        adapter: str | None = None
+        for run in self.training_runs:
+            if adapter is not None and run.finetuning_type != "lora":
+                raise rule_error(
+                    f"run {run.name} with finetuning_type {run.finetuning_type} cannot go on from "
+                    f"the LoRA adapter of run {adapter}",
+                    "use finetuning_type lora for it, or put it first",
+                )
+            judge = next((j for j in self.training_runs if j.name == run.reward_model), None)
+            if judge and judge.finetuning_type == "lora" != run.finetuning_type:
+                raise rule_error(
+                    f"run {run.name} with finetuning_type {run.finetuning_type} cannot use the "
+                    f"LoRA reward model {judge.name}",
+                    "use finetuning_type lora for both or for neither",
+                )
+            if run.stage != "rm" and run.finetuning_type == "lora":
+                adapter = run.name

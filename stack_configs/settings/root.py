@@ -1,0 +1,26 @@
+"""The root of the settings: what one environment declares."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stack_configs.settings.datasets import DatasetSettings
+from stack_configs.settings.host import HostSettings
+from stack_configs.settings.images import ImagesSettings
+from stack_configs.settings.models import ModelSettings
+from stack_configs.settings.services import ApiSettings, BoardSettings, OllamaServerSettings
+from stack_configs.settings.strict_model import StrictModel
+from stack_configs.settings.volumes import VolumesSettings
+
+
+class Settings(StrictModel):
+    """Everything that an operator declares about one environment."""
+
+    host: HostSettings = HostSettings()
+    images: ImagesSettings = ImagesSettings()
+    volumes: VolumesSettings = VolumesSettings()
+    datasets: Annotated[tuple[DatasetSettings, ...], Field(min_length=1)]
+    models: Annotated[tuple[ModelSettings, ...], Field(min_length=1)]
+    ollama_server: OllamaServerSettings = OllamaServerSettings()
+    board: BoardSettings = BoardSettings()
+    api: ApiSettings = ApiSettings()

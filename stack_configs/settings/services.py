@@ -1,0 +1,59 @@
+"""Settings of what keeps running: Ollama server, LLaMA Board, OpenAI-style API (T1, E1, E5)."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from stack_configs.settings.problem import SECRET_KEY, rule_error
+from stack_configs.settings.strict_model import BindAddress, Name, Port, StrictModel
+
+OWNED_VARIABLES = frozenset({"OLLAMA_HOST", "OLLAMA_MODELS"})
+"""Where the server listens and stores: ports, probes and volumes are planned for it."""
+
+
+class OllamaServerSettings(StrictModel):
+    """The Ollama server and where it listens on the host."""
+
+    port: Port = 11434
+    bind_address: BindAddress = "127.0.0.1"
+    environment: Annotated[
+        dict[str, str], Field(description="OLLAMA_* variables, such as OLLAMA_KEEP_ALIVE.")
+    ] = {}
+
+    @field_validator("environment")
+    @classmethod
+    def _variables_that_are_free(cls, value: dict[str, str]) -> dict[str, str]:
+        if owned := sorted(OWNED_VARIABLES & value.keys()):
+            raise rule_error(
+                f"it holds {', '.join(owned)}, which the stack sets itself",
+                "leave it out; the port on the host is ollama_server.port",
+            )
+        if secrets := sorted(key for key in value if SECRET_KEY.search(key)):
+            raise rule_error(
+                f"{', '.join(secrets)} looks like a secret, which never belongs in this file",
+                "leave it out",
+            )
+        return value
+
+
+class BoardSettings(StrictModel):
+    """LLaMA Board, the web UI with its Train and Chat tabs."""
+
+    enabled: bool = True
+    port: Port = 7860
+    bind_address: BindAddress = "127.0.0.1"
+    share: Annotated[bool, Field(description="GRADIO_SHARE: a public link through Gradio.")] = False
+
+
+class ApiSettings(StrictModel):
+    """`llamafactory-cli api`: a model before its merge, behind an OpenAI-style API (E1).
+
+    It holds the weights in memory, on the GPU where there is one, for as long as it runs.
+    """
+
+    enabled: bool = False
+    port: Port = 8000
+    bind_address: BindAddress = "127.0.0.1"
+    model: Annotated[
+        Name | None, Field(description="Name of the model to serve. Unset: the only one.")
+    ] = None

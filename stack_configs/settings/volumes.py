@@ -1,0 +1,25 @@
+"""Settings of the volumes: what survives a destroy, what is a host directory (F7, D3, T7)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stack_configs.settings.strict_model import StrictModel
+
+
+class VolumeSettings(StrictModel):
+    """A Docker volume, or a directory of the host bound in its place."""
+
+    retain: Annotated[bool, Field(description="Keep it on destroy; the next up adopts it.")] = False
+    host_path: Annotated[
+        str | None, Field(pattern=r"^/.+", description="Absolute directory on the engine's host.")
+    ] = None
+
+
+class VolumesSettings(StrictModel):
+    """The four places where a stack keeps files."""
+
+    data: VolumeSettings = VolumeSettings()
+    output: VolumeSettings = VolumeSettings(retain=True)
+    hf_cache: VolumeSettings = VolumeSettings(retain=True)
+    ollama: VolumeSettings = VolumeSettings()

@@ -1,0 +1,99 @@
+"""A project in a folder of its own, and plans made from settings that a test changes."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+from planning import accelerator_check, base_model, images, merge
+from planning.pipeline import PipelinePlan, plan_pipeline
+from stack_configs.settings.host import Hardware
+from stack_configs.settings.loader import parse_settings
+from stack_configs.settings.root import Settings
+
+# Several suites may share a slow machine: an example's time says nothing about the code.
+hypothesis.settings.register_profile("suite", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("suite")
+
+Change = Callable[[dict[str, Any]], Any]
+DATA: dict[str, list[dict[str, Any]]] = {
+    "alpaca": [{"instruction": "What is LoRA?", "output": "A few small layers."}],
+    "spare": [{"instruction": "Unused?", "output": "Yes."}],
+    "ranked": [{"instruction": "Say hi.", "chosen": "Hi.", "rejected": "No."}],
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand-ins for the files that plans digest, so that a test can change them."""
+    files = [f"images/llamafactory/Dockerfile.{hardware}" for hardware in Hardware.__args__]
+    files += ["images/llamafactory/build/install.sh"]
+    files += ["images/converter/Dockerfile", "images/ollama/Dockerfile"]
+    programs = ("accelerator_check", "tiny_model", "merge")
+    files += [f"in_container/{name}.py" for name in programs]
+    for name in files:
+        path = tmp_path / "project" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {name}\n")
+    root = tmp_path / "project"
+    monkeypatch.setattr(images, "IMAGES", root / "images")
+    for module in (accelerator_check, base_model, merge):
+        monkeypatch.setattr(module, "PROJECT", root)
+    return root
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Where the settings file and its data lie."""
+    folder = tmp_path / "stack_configs"
+    folder.mkdir()
+    for name, rows in DATA.items():
+        (folder / f"{name}.json").write_text(json.dumps(rows))
+    return folder
+
+
+DOCUMENT: dict[str, Any] = {
+    "host": {"hardware": "cpu"},
+    "datasets": [
+        {"name": "alpaca", "file": "alpaca.json"},
+        {"name": "spare", "file": "spare.json"},
+        {"name": "ranked", "file": "ranked.json", "ranking": True},
+    ],
+    "models": [
+        {
+            "name": "guide",
+            "template": "llama3",
+            "base_model": {"generate": {"seed": 42}},
+            "training_runs": [{"datasets": ["alpaca"]}],
+            "ollama_model": {"smoke_prompts": [{"prompt": "What is LoRA?", "expect": "layers"}]},
+        }
+    ],
+}
+
+
+@pytest.fixture
+def settings_with(directory: Path) -> Callable[[Change], Settings]:
+    """Settings from the document after a change."""
+
+    def make(change: Change = lambda document: None) -> Settings:
+        document = copy.deepcopy(DOCUMENT)
+        change(document)
+        return parse_settings(document, directory=directory, source="test.yaml")
+
+    return make
+
+
+@pytest.fixture
+def plan_with(
+    project: Path, settings_with: Callable[[Change], Settings]
+) -> Callable[..., PipelinePlan]:
+    """The plan of the document after a change."""
+
+    def make(change: Change = lambda document: None, stack: str = "test") -> PipelinePlan:
+        return plan_pipeline(settings_with(change), stack=stack)
+
+    return make

@@ -1,0 +1,194 @@
+"""Images: a tag says what is inside, and mirrors and certificates reach the build (F1-F4, F8)."""
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planning.images import LLAMAFACTORY_BASE, ImagesPlan, mirrored, plan_images
+from planning.pipeline import PipelinePlan
+from stack_configs.settings.images import Extra
+from stack_configs.settings.root import Settings
+
+PROJECT = Path(__file__).parents[2]
+
+Images = Callable[..., ImagesPlan]
+
+
+@pytest.fixture
+def images(plan_with: Callable[..., PipelinePlan]) -> Images:
+    def make(hardware: str = "cpu", **settings: Any) -> ImagesPlan:
+        settings = {"ollama": {"build": True}, **settings}
+        return plan_with(lambda d: d.update(host={"hardware": hardware}, images=settings)).images
+
+    return make
+
+
+def tags(plan: ImagesPlan) -> tuple[str, ...]:
+    return (plan.llamafactory.reference, plan.converter.reference, plan.ollama.reference)
+
+
+class TestTags:
+    @pytest.mark.parametrize(
+        ("file", "changed"),
+        [
+            ("llamafactory/Dockerfile.cpu", (True, True, False)),
+            ("llamafactory/build/install.sh", (True, True, False)),
+            ("llamafactory/Dockerfile.cuda", (False, False, False)),
+            ("converter/Dockerfile", (False, True, False)),
+            ("ollama/Dockerfile", (False, False, True)),
+        ],
+    )
+    def test_a_file_changes_the_images_that_hold_it(
+        self, images: Images, project: Path, file: str, changed: tuple[bool, ...]
+    ) -> None:
+        before = tags(images())
+        (project / "images" / file).write_text("RUN true\n")
+        after = tags(images())
+        assert tuple(a != b for a, b in zip(before, after, strict=True)) == changed
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"llamafactory": {"version": "0.9.4"}},
+            {"llamafactory": {"extras": ["deepspeed"]}},
+            {"llamafactory": {"base_image": "debian:13"}},
+            {"mirrors": {"apt": "http://apt.example.org"}},
+            {"mirrors": {"python_index": "https://pypi.example.org/simple"}},
+            {"mirrors": {"registry": "mirror.example.org"}},
+        ],
+    )
+    def test_an_argument_changes_the_tag(self, images: Images, settings: dict[str, Any]) -> None:
+        assert images(**settings).llamafactory.reference != images().llamafactory.reference
+
+    def test_the_builder_does_not_change_what_is_inside(self, images: Images) -> None:
+        classic = images(builder="classic")
+        assert tags(classic) == tags(images())
+        assert classic.ollama.builder == "BuilderV1"
+
+    @pytest.mark.parametrize("hardware", LLAMAFACTORY_BASE)
+    def test_each_hardware_has_its_dockerfile_and_base(self, images: Images, hardware: Any) -> None:
+        plan = images(hardware).llamafactory
+        assert plan.dockerfile == f"images/llamafactory/Dockerfile.{hardware}"
+        assert plan.base_image == plan.args["BASE_IMAGE"] == LLAMAFACTORY_BASE[hardware]
+        assert plan.reference.startswith(f"finetune-stack/llamafactory-{hardware}:")
+
+
+class TestDockerfiles:
+    """The plan and the real Dockerfiles."""
+
+    @pytest.mark.parametrize("hardware", LLAMAFACTORY_BASE)
+    def test_one_takes_every_argument_that_it_is_given(
+        self, settings_with: Callable[..., Settings], hardware: Any
+    ) -> None:
+        images = {"ollama": {"build": True}}
+        plan = plan_images(
+            settings_with(lambda d: d.update(host={"hardware": hardware}, images=images))
+        )
+        for image in (plan.llamafactory, plan.converter, plan.ollama):
+            lines = (PROJECT / image.dockerfile).read_text().splitlines()
+            declared = {
+                line.removeprefix("ARG ").partition("=")[0]
+                for line in lines
+                if line.startswith("ARG ")
+            }
+            assert image.args.keys() <= declared
+
+    @pytest.mark.parametrize("hardware", LLAMAFACTORY_BASE)
+    def test_the_base_that_is_planned_is_its_own_default(self, hardware: Any) -> None:
+        dockerfile = PROJECT / f"images/llamafactory/Dockerfile.{hardware}"
+        assert f"ARG BASE_IMAGE={LLAMAFACTORY_BASE[hardware]}\n" in dockerfile.read_text()
+
+
+class TestExtras:
+    def extras(self, images: ImagesPlan) -> str:
+        return images.llamafactory.args["EXTRAS"]
+
+    def test_a_run_brings_what_it_needs_into_the_image(
+        self, plan_with: Callable[..., PipelinePlan]
+    ) -> None:
+        def change(document: dict[str, Any]) -> None:
+            document.update(
+                host={"hardware": "cuda"}, images={"llamafactory": {"extras": ["metrics"]}}
+            )
+            document["models"][0]["training_runs"] = [
+                {"name": "a", "datasets": ["alpaca"], "quantization_bit": 4},
+                {"name": "b", "datasets": ["alpaca"], "deepspeed": "zero2"},
+                {"name": "judge", "stage": "rm", "datasets": ["ranked"]},
+                {"name": "c", "stage": "ppo", "reward_model": "judge", "datasets": ["alpaca"]},
+            ]
+
+        assert self.extras(plan_with(change).images) == "bitsandbytes,deepspeed,metrics,ppo"
+
+    def test_one_that_needs_nothing_brings_nothing(self, images: Images) -> None:
+        assert self.extras(images()) == ""
+
+    def test_the_build_knows_each_of_them(self) -> None:
+        script = (PROJECT / "images/llamafactory/build/install_extras.sh").read_text()
+        for extra in Extra.__args__:
+            assert f"    {extra}) " in script
+
+
+class TestBases:
+    def test_the_converter_is_built_on_the_training_image_which_is_never_pulled(
+        self, images: Images
+    ) -> None:
+        plan = images(mirrors={"registry": "mirror.example.org"})
+        assert plan.converter.args["BASE_IMAGE"] == plan.llamafactory.reference
+        assert plan.converter.base_image is None
+
+    def test_the_converter_may_have_a_base_of_its_own(self, images: Images) -> None:
+        plan = images(converter={"base_image": "debian:13"})
+        assert plan.converter.base_image == "debian:13"
+
+    def test_a_ready_image_is_pulled_and_not_built(self, images: Images) -> None:
+        plan = images(ollama={"image": "ollama/ollama:0.17.4"}).ollama
+        assert plan.reference == "ollama/ollama:0.17.4"
+        assert not plan.is_built
+
+    def test_ollama_is_pulled_in_its_version_unless_it_is_built(self, images: Images) -> None:
+        plan = images(ollama={"version": "0.17.5"}, mirrors={"registry": "m.example.org"}).ollama
+        assert plan.reference == "m.example.org/ollama/ollama:0.17.5"
+        assert not plan.is_built
+        assert images(ollama={"build": True}).ollama.is_built
+
+    @pytest.mark.parametrize(
+        ("image", "registry", "name"),
+        [
+            ("debian:13", None, "debian:13"),
+            ("debian:13", "m.example.org", "m.example.org/library/debian:13"),
+            ("hiyouga/pytorch:x", "m.example.org/", "m.example.org/hiyouga/pytorch:x"),
+            ("quay.io/a/b:1", "m.example.org", "quay.io/a/b:1"),
+            ("box:5000/a:1", "m.example.org", "box:5000/a:1"),
+            ("localhost/a:1", "m.example.org", "localhost/a:1"),
+        ],
+    )
+    def test_a_mirror_stands_before_images_of_no_other_registry(
+        self, image: str, registry: str | None, name: str
+    ) -> None:
+        assert mirrored(image, registry) == name
+
+
+class TestCertificates:
+    def argument(self, plan: ImagesPlan) -> bytes:
+        (value,) = {image.args["EXTRA_CA_B64"] for image in (plan.llamafactory, plan.ollama)}
+        return base64.b64decode(value)
+
+    def test_a_folder_of_certificates(self, images: Images, directory: Path) -> None:
+        (directory / "ca").mkdir()
+        (directory / "ca/b.crt").write_text("B")
+        (directory / "ca/a.crt").write_text("A")
+        (directory / "ca/readme.txt").write_text("no certificate")
+        # Relative to the settings file, as every path in it.
+        assert self.argument(images(certificate_authority="ca")) == b"A\nB"
+
+    def test_a_file(self, images: Images, directory: Path) -> None:
+        (directory / "own.pem").write_text("PEM")
+        path = str(directory / "own.pem")
+        assert self.argument(images(certificate_authority=path)) == b"PEM"
+
+    def test_none_and_a_folder_that_is_not_there(self, images: Images) -> None:
+        assert self.argument(images()) == b""
+        assert self.argument(images(certificate_authority="/nowhere/certificates")) == b""

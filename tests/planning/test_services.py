@@ -1,0 +1,91 @@
+"""What keeps running, and what it serves (T1, E1, E5)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from planning.pipeline import PipelinePlan
+from planning.services import ServicePlan
+
+PlanWith = Callable[..., PipelinePlan]
+
+
+def options(service: ServicePlan) -> dict[str, str]:
+    """The `--key=value` arguments of a service's command."""
+    given = (word[2:].split("=", 1) for word in service.container.command if word.startswith("--"))
+    return dict(given)  # type: ignore[arg-type]
+
+
+class TestBoard:
+    def test_it_listens_where_the_engine_publishes_it(self, plan_with: PlanWith) -> None:
+        board = plan_with(lambda d: d.update(board={"port": 7000, "share": True})).board
+        assert board
+        assert board.container.command == ("llamafactory-cli", "webui")
+        assert board.container.environment["GRADIO_SERVER_PORT"] == str(board.port.internal)
+        assert board.container.environment["GRADIO_SHARE"] == "1"
+        assert (board.port.external, board.port.bind_address) == (7000, "127.0.0.1")
+
+    def test_it_sees_data_output_and_cache(self, plan_with: PlanWith) -> None:
+        board = plan_with().board
+        assert board
+        assert {mount.volume for mount in board.container.mounts} == {"data", "output", "hf_cache"}
+
+
+class TestApi:
+    def with_api(self, plan_with: PlanWith, change: Callable[[dict[str, Any]], Any]) -> Any:
+        def enable(document: dict[str, Any]) -> None:
+            document["api"] = {"enabled": True}
+            change(document)
+
+        plan = plan_with(enable)
+        assert plan.api
+        return plan, plan.api
+
+    def test_it_is_off_unless_asked_for(self, plan_with: PlanWith) -> None:
+        assert plan_with().api is None
+
+    def test_it_serves_the_adapter_in_the_template_of_the_training(
+        self, plan_with: PlanWith
+    ) -> None:
+        plan, api = self.with_api(plan_with, lambda document: None)
+        (guide,) = plan.models
+        assert api.container.command[:2] == ("llamafactory-cli", "api")
+        assert options(api) == {
+            "model_name_or_path": str(guide.base_model.artefact),
+            "adapter_name_or_path": str(guide.training_runs[-1].artefact),
+            "template": "llama3",
+        }
+        assert api.container.environment["API_PORT"] == str(api.port.internal)
+        assert api.port.external == 8000
+
+    def test_a_fully_tuned_model_has_no_adapter(self, plan_with: PlanWith) -> None:
+        plan, api = self.with_api(
+            plan_with,
+            lambda d: d["models"][0]["training_runs"][0].update(finetuning_type="full"),
+        )
+        (run,) = plan.models[0].training_runs
+        assert options(api)["model_name_or_path"] == str(run.artefact)
+        assert "adapter_name_or_path" not in options(api)
+
+    def test_another_training_means_another_container(self, plan_with: PlanWith) -> None:
+        _, before = self.with_api(plan_with, lambda document: None)
+        _, after = self.with_api(
+            plan_with, lambda d: d["models"][0]["training_runs"][0].update(learning_rate=0.5)
+        )
+        assert before.container.command != after.container.command
+
+    @pytest.mark.parametrize(
+        ("base", "secrets"),
+        [({"generate": {}}, {"API_KEY"}), ({"hub": "a/b-1B"}, {"API_KEY", "HF_TOKEN"})],
+    )
+    def test_it_gets_the_secrets_that_it_needs(
+        self, plan_with: PlanWith, base: dict[str, Any], secrets: set[str]
+    ) -> None:
+        _, api = self.with_api(plan_with, lambda d: d["models"][0].update(base_model=base))
+        assert set(api.secret_environment) == secrets
+
+    def test_its_port_is_claimed_before_it_is_published(self, plan_with: PlanWith) -> None:
+        plan, api = self.with_api(plan_with, lambda d: d["api"].update(port=8123))
+        assert ("api.port", 8123) in {(c.key, c.port) for c in plan.host_check.ports}
+        assert api.name in plan.host_check.containers

@@ -1,0 +1,233 @@
+"""The YAML that `llamafactory-cli train` gets, as its own loader reads it (T2-T8)."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planning.container import GIB
+from planning.paths import RUNS
+from planning.pipeline import PipelinePlan
+from planning.training_arguments import Weights, deepspeed_config, render_arguments
+from planning.training_run import (
+    TRAINING_MOUNTS,
+    TrainingRunPlan,
+    drop_what_cannot_be_resumed,
+)
+from stack_configs.settings.training_runs import Stage, TrainingRunSettings
+
+PlanWith = Callable[..., PipelinePlan]
+Train = Callable[..., TrainingRunPlan]
+
+
+@pytest.fixture
+def train(plan_with: PlanWith) -> Train:
+    """The plan of the one training run, with settings of its own."""
+
+    def make(host: dict[str, Any] | None = None, **settings: Any) -> TrainingRunPlan:
+        def change(document: dict[str, Any]) -> None:
+            document["host"] |= host or {}
+            document["models"][0]["training_runs"] = [{"datasets": ["alpaca"], **settings}]
+
+        return plan_with(change).models[0].training_runs[0]
+
+    return make
+
+
+def arguments(plan: TrainingRunPlan) -> dict[str, Any]:
+    # OmegaConf reads 1e-05 as a number and PyYAML as text: what both read alike is safe.
+    read: dict[str, Any] = yaml.safe_load(plan.files["train.yaml"])
+    return read
+
+
+class TestArguments:
+    def test_what_a_run_is(self, train: Train) -> None:
+        read = arguments(train(max_steps=60, precision="fp32", gradient_checkpointing=False))
+        assert read["stage"] == "sft"
+        assert read["do_train"] is True
+        assert read["finetuning_type"] == "lora"
+        assert read["template"] == "llama3"
+        assert read["dataset"] == "alpaca"
+        assert read["max_steps"] == 60
+        assert (read["bf16"], read["fp16"]) == (False, False)
+        assert read["disable_gradient_checkpointing"] is True
+        assert read["report_to"] == "none"
+
+    @given(st.floats(min_value=1e-12, max_value=0.99))
+    def test_a_learning_rate_arrives_as_the_number_it_is(self, rate: float) -> None:
+        settings = TrainingRunSettings(datasets=("a",), learning_rate=rate)
+        rendered = render_arguments(settings, template="llama3", weights=Weights(model="m"))
+        assert yaml.safe_load(yaml.safe_dump(rendered))["learning_rate"] == rate
+
+    def test_what_is_not_set_is_not_written(self, train: Train) -> None:
+        read = arguments(train())
+        assert None not in read.values()
+        for name in ("max_steps", "quantization_bit", "deepspeed", "lora_alpha", "use_unsloth"):
+            assert name not in read
+
+    @pytest.mark.parametrize("precision", ["bf16", "fp16"])
+    def test_one_precision_at_a_time(self, train: Train, precision: str) -> None:
+        read = arguments(train(precision=precision))
+        assert [read["bf16"], read["fp16"]] == [precision == "bf16", precision == "fp16"]
+
+    def test_any_other_argument_goes_through_as_it_is(self, train: Train) -> None:
+        own = {"weight_decay": 0.1, "packing": True, "optim": "off", "freeze_extra": ["a", "b"]}
+        read = arguments(train(arguments=own))
+        assert {name: read[name] for name in own} == own
+
+    def test_lora_alone_has_loras_arguments(self, train: Train) -> None:
+        lora = arguments(train(lora_rank=4, additional_target=["embed_tokens", "lm_head"]))
+        assert lora["lora_rank"] == 4
+        assert lora["additional_target"] == "embed_tokens,lm_head"
+        full = arguments(train(finetuning_type="full"))
+        assert not [name for name in full if name.startswith("lora")]
+
+    def test_several_data_sets_are_one_list(self, plan_with: PlanWith) -> None:
+        plan = plan_with(
+            lambda d: d["models"][0]["training_runs"][0].update(datasets=["spare", "alpaca"])
+        )
+        run = plan.models[0].training_runs[0]
+        assert arguments(run)["dataset"] == "spare,alpaca"
+        assert json.loads(run.files["dataset_info.json"]).keys() == {"spare", "alpaca"}
+
+    def test_only_the_data_that_it_names_is_registered_beside_it(self, train: Train) -> None:
+        assert json.loads(train().files["dataset_info.json"]).keys() == {"alpaca"}
+
+    def test_qlora(self, train: Train) -> None:
+        read = arguments(train(host={"hardware": "cuda"}, quantization_bit=4))
+        assert read["quantization_bit"] == 4
+
+
+class TestPlace:
+    def test_everything_lies_in_the_folder_of_the_run(self, train: Train) -> None:
+        plan = train()
+        read = arguments(plan)
+        assert read["output_dir"] == read["dataset_dir"] == str(plan.partial)
+        assert plan.partial.parent == plan.artefact.parent == RUNS
+        assert f"llamafactory-cli train {plan.partial}/train.yaml" in plan.container.command[-1]
+
+    def test_a_run_goes_on_from_its_last_checkpoint(self, train: Train) -> None:
+        # LLaMA-Factory looks for one by itself unless it is told to overwrite.
+        read = arguments(train())
+        assert "overwrite_output_dir" not in read
+        assert read["save_steps"] == 500
+
+    def test_its_container(self, train: Train) -> None:
+        plan = train(host={"shm_size_gb": 2.5}, threads=3, deadline_hours=0.5)
+        assert plan.container.mounts == TRAINING_MOUNTS
+        assert plan.container.shm_bytes == int(2.5 * GIB)
+        assert plan.container.environment["OMP_NUM_THREADS"] == "3"
+        assert plan.deadline_seconds == 1800
+        assert plan.progress_log == "trainer_log.jsonl"
+
+    def test_the_guides_three_mounts(self) -> None:
+        assert [(mount.volume, mount.target) for mount in TRAINING_MOUNTS] == [
+            ("data", "/app/data"),
+            ("output", "/app/output"),
+            ("hf_cache", "/root/.cache/huggingface"),
+        ]
+
+    def test_threads_are_the_libraries_choice_unless_set(self, train: Train) -> None:
+        assert "OMP_NUM_THREADS" not in train().container.environment
+
+
+class TestDeepSpeed:
+    @pytest.mark.parametrize(("name", "stage"), [("zero2", 2), ("zero3", 3)])
+    def test_its_file_lies_beside_the_run(self, train: Train, name: str, stage: int) -> None:
+        plan = train(host={"hardware": "cuda"}, deepspeed=name)
+        assert arguments(plan)["deepspeed"] == f"{plan.partial}/deepspeed.json"
+        config = json.loads(plan.files["deepspeed.json"])
+        assert config["zero_optimization"]["stage"] == stage
+        assert config["train_batch_size"] == "auto"
+
+    def test_it_is_launched_through_torchrun_on_one_device_too(self, train: Train) -> None:
+        # LLaMA-Factory: "Please use `FORCE_TORCHRUN=1` to launch DeepSpeed training."
+        host = {"hardware": "cuda"}
+        assert train(host, deepspeed="zero2").container.environment["FORCE_TORCHRUN"] == "1"
+        assert "FORCE_TORCHRUN" not in train(host).container.environment
+
+    def test_zero_3_saves_whole_weights(self) -> None:
+        settings = TrainingRunSettings(datasets=("a",), deepspeed="zero3")
+        zero = deepspeed_config(settings)["zero_optimization"]
+        assert zero["stage3_gather_16bit_weights_on_model_save"] is True
+
+    def test_another_stage_is_another_training(self, train: Train) -> None:
+        host = {"hardware": "cuda"}
+        marks = {train(host, deepspeed=z).fingerprint for z in (None, "zero2", "zero3")}
+        assert len(marks) == 3
+
+
+class TestCluster:
+    """Several hosts that train together, each from a stack of its own (T8)."""
+
+    def host(self, rank: int = 0, **changes: Any) -> dict[str, Any]:
+        cluster = {"nodes": 2, "rank": rank, "master_address": "10.0.0.1", **changes}
+        return {"hardware": "cuda", "cluster": cluster}
+
+    def test_each_host_knows_its_place(self, train: Train) -> None:
+        environment = train(self.host(1, master_port=29600)).container.environment
+        assert (
+            environment.items()
+            >= {
+                "FORCE_TORCHRUN": "1",
+                "NNODES": "2",
+                "NODE_RANK": "1",
+                "MASTER_ADDR": "10.0.0.1",
+                "MASTER_PORT": "29600",
+            }.items()
+        )
+        assert "NPROC_PER_NODE" not in environment
+
+    def test_the_hosts_meet_on_their_own_network(self, train: Train) -> None:
+        assert train(self.host()).container.network == "host"
+        assert train({"hardware": "cuda"}).container.network == "stack"
+
+    def test_every_host_keeps_the_result(self, train: Train) -> None:
+        assert arguments(train(self.host()))["save_on_each_node"] is True
+        assert "save_on_each_node" not in arguments(train({"hardware": "cuda"}))
+
+    def test_who_leads_makes_no_other_model_and_how_many_train_does(self, train: Train) -> None:
+        hosts = (self.host(0), self.host(1), self.host(master_address="10.0.0.2"))
+        assert len({train(host).fingerprint for host in hosts}) == 1
+        alone, three = {"hardware": "cuda"}, self.host(nodes=3)
+        assert len({train(host).fingerprint for host in (self.host(), alone, three)}) == 3
+
+
+class TestResuming:
+    def left(self, folder: Path, stage: Stage = "sft") -> list[str]:
+        for name, file in (("20", "trainer_state.json"), ("40", "model.safetensors")):
+            (folder / f"checkpoint-{name}").mkdir()
+            (folder / f"checkpoint-{name}" / file).touch()
+        for name in ("trainer_log.jsonl", "train.yaml"):
+            (folder / name).touch()
+        script = drop_what_cannot_be_resumed(PurePosixPath(folder), stage=stage)
+        subprocess.run(["sh", "-ec", script], check=True)
+        return sorted(path.name for path in folder.iterdir())
+
+    def test_a_checkpoint_that_a_kill_left_half_written_is_dropped(self, tmp_path: Path) -> None:
+        assert self.left(tmp_path) == ["checkpoint-20", "train.yaml", "trainer_log.jsonl"]
+
+    def test_weights_that_a_kill_left_half_written_are_dropped(self, tmp_path: Path) -> None:
+        # LLaMA-Factory: "Output directory already exists and is not empty."
+        for name in ("adapter_model.safetensors", "model.safetensors.index.json", "model.bin"):
+            (tmp_path / name).touch()
+        assert self.left(tmp_path) == ["checkpoint-20", "train.yaml", "trainer_log.jsonl"]
+
+    def test_ppo_begins_again(self, tmp_path: Path) -> None:
+        # LLaMA-Factory: "`resume_from_checkpoint` will be supported in the future version."
+        assert self.left(tmp_path, "ppo") == ["train.yaml", "trainer_log.jsonl"]
+
+    def test_a_first_run_has_nothing_to_drop(self, tmp_path: Path) -> None:
+        script = drop_what_cannot_be_resumed(PurePosixPath(tmp_path), stage="sft")
+        subprocess.run(["sh", "-ec", script], check=True)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_it_is_dropped_before_the_training_begins(self, train: Train) -> None:
+        script = train().container.command[-1]
+        assert script.index("trainer_state.json") < script.index("llamafactory-cli train")

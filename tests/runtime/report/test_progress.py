@@ -1,0 +1,116 @@
+"""What the operator reads while a step runs."""
+
+import json
+
+import pytest
+
+from runtime.report.progress import (
+    QUIET_SECONDS,
+    CommandWords,
+    Report,
+    clean,
+    duration,
+    last_line,
+    mask,
+    size,
+    training_state,
+)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0:00:00"), (41.9, "0:00:41"), (3661, "1:01:01"), (-3, "0:00:00")]
+)
+def test_duration(seconds: float, words: str):
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_345_678, "12.3 MB"), (5e15, "5000.0 TB")],
+)
+def test_size(count: float, words: str):
+    assert size(int(count)) == words
+
+
+class TestTrainingState:
+    ENTRY = {"current_steps": 12, "total_steps": 60, "loss": 1.23412, "remaining_time": "0:00:41"}
+
+    def test_a_step_with_its_loss_and_the_time_left(self):
+        line = json.dumps({**self.ENTRY, "current_steps": 12}).encode()
+        assert training_state(line) == "step 12/60 (20%), loss 1.234, 0:00:41 left"
+
+    def test_an_evaluation_has_a_loss_of_its_own(self):
+        entry = {"current_steps": 5, "total_steps": 5, "eval_loss": 0.5}
+        assert training_state(json.dumps(entry).encode()) == "step 5/5 (100%), eval loss 0.5"
+
+    @pytest.mark.parametrize(
+        "log", [b"", b"[1]", b"\xff\xfe", b'{"current_steps": 13, "tot', b"{}"]
+    )
+    def test_any_other_line_is_no_state(self, log: bytes):
+        assert training_state(log) == ""
+
+
+def test_clean_drops_escape_codes_and_keeps_the_last_state_of_a_line():
+    text = "\x1b[1mloading\x1b[0m\n 10%|#   |\r 50%|##  |\r100%|####|\r\ndone\x07\n"
+    assert clean(text) == "loading\n100%|####|\ndone\n"
+    assert last_line(text) == "done"
+    assert last_line("\n\n") == ""
+
+
+def test_mask_hides_secrets_and_minds_no_empty_one():
+    assert mask("token hush", ["hush", ""]) == "token ***"
+
+
+class TestReport:
+    def test_progress_is_told_once(self):
+        report = Report("train guide")
+        assert report.line(1, state="step 1/9", log=[]) == "train guide: step 1/9"
+        assert report.line(2, state="step 1/9", log=[]) is None
+        assert report.line(3, state="step 2/9", log=[]) == "train guide: step 2/9"
+
+    def test_without_progress_the_container_speaks_and_not_too_often(self):
+        report = Report("convert")
+        lines = [report.line(second, state="", log=[f"line {second}"]) for second in range(1, 10)]
+        assert [line for line in lines if line] == [
+            "convert: line 3",
+            "convert: line 6",
+            "convert: line 9",
+        ]
+
+    def test_no_silence_is_longer_than_a_quarter_of_a_minute(self):
+        report = Report("train")
+        report.line(1, state="step 1/9", log=[])
+        lines = [report.line(second, state="step 1/9", log=["x"]) for second in range(2, 40)]
+        told = [line for line in lines if line]
+        assert told == ["train: still at work after 0:00:16", "train: still at work after 0:00:31"]
+        assert QUIET_SECONDS == 15
+
+    def test_the_log_is_not_asked_when_nothing_of_it_would_be_told(self):
+        def log():
+            raise AssertionError("asked")
+            yield
+
+        assert Report("train").line(1, state="", log=log()) is None
+
+
+class TestCommandWords:
+    def test_a_spinner_is_one_line(self):
+        words = CommandWords()
+        drawn = "\x1b[?25l\x1b[1Ggathering model components ⠋ \x1b[K"
+        heard = [line for turn in range(50) for line in words.hear(drawn, turn / 10)]
+        assert heard == ["gathering model components"]
+
+    def test_a_bar_moves_every_few_seconds(self):
+        words = CommandWords()
+        heard = [
+            line
+            for tenth in range(70)
+            for line in words.hear(f"copying file {tenth}% ▕██ {tenth} MB/s\r", tenth / 10)
+        ]
+        assert len(heard) == 3
+
+    def test_lines_that_are_drawn_in_turn_are_told_once_each(self):
+        words = CommandWords()
+        drawn = "gathering model components\nparsing GGUF\n"
+        heard = [line for turn in range(50) for line in words.hear(drawn, turn / 10)]
+        assert heard == ["gathering model components", "parsing GGUF"]

@@ -1,0 +1,247 @@
+"""Stages on the real engine: made once, attached to, resumed, superseded, explained (T2, F5)."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from tests.runtime.conftest import Bench
+
+pytestmark = pytest.mark.engine
+
+FINISH = "mv $partial $artefact"
+COUNT = (
+    "echo x >> $partial/starts; n=$(cat $partial/checkpoint 2>/dev/null || echo 0); "
+    "while [ $n -lt TOTAL ]; do n=$((n+1)); "
+    'echo "{\\"current_steps\\": $n, \\"total_steps\\": TOTAL, \\"loss\\": 1.5, '
+    '\\"remaining_time\\": \\"0:00:41\\"}" >> $partial/trainer_log.jsonl; '
+    "echo $n > $partial/checkpoint; sleep 0.1; done; "
+    "echo '{\"train_loss\": 0.5}' > $partial/all_results.json; " + FINISH
+)
+
+
+def count(total: int) -> str:
+    return COUNT.replace("TOTAL", str(total))
+
+
+def starts(bench: Bench, fingerprint: str = "f1") -> int:
+    return len(bench.shell(f"cat /app/output/runs/{fingerprint}*/starts").split())
+
+
+class TestConverge:
+    def test_it_runs_to_completion_and_tells_how_far_it_is(self, bench: Bench):
+        outcome = bench.converge(bench.stage(count(15)))
+        assert outcome.code == 0, outcome.words
+        assert outcome.result == {
+            "fingerprint": "f1",
+            "artefact": "/app/output/runs/f1",
+            "results": {"train_loss": 0.5},
+        }
+        assert "/15 (" in outcome.words
+        assert "loss 1.5, 0:00:41 left" in outcome.words
+        assert bench.containers() == []
+        marker = json.loads(bench.shell("cat /app/output/runs/f1/complete.json"))
+        assert marker == {"fingerprint": "f1", "token": "t1"}
+
+    def test_a_second_run_starts_nothing_and_says_the_same(self, bench: Bench):
+        spec = bench.stage(count(1))
+        first = bench.converge(spec)
+        moment = time.time()
+        second = bench.converge({**spec, "token": "t2"})
+        assert second.output == first.output
+        assert bench.starts_since(moment) == []
+        assert bench.containers() == []
+        marker = json.loads(bench.shell("cat /app/output/runs/f1/complete.json"))
+        assert marker["token"] == "t2"
+
+    def test_a_lost_marker_is_written_again_and_what_else_it_says_is_kept(self, bench: Bench):
+        bench.shell("mkdir -p /app/output/runs/f1; echo '{\"by\": 1}' > /app/output/runs/f1/c.json")
+        spec = bench.stage("exit 9", marker="/app/output/runs/f1/c.json", results=None)
+        assert bench.converge(spec).result["results"] == {}
+        marker = json.loads(bench.shell("cat /app/output/runs/f1/c.json"))
+        assert marker == {"by": 1, "fingerprint": "f1", "token": "t1"}
+
+    def test_its_files_are_there_before_it_starts(self, bench: Bench):
+        program = "runtime/failure.py"
+        spec = bench.stage(
+            "grep -q learning_rate $partial/deep/train.yaml; test -s $partial/program.py; "
+            + FINISH,
+            files={"deep/train.yaml": "learning_rate: 0.1 # été\n"},
+            uploads={"program.py": program},
+        )
+        assert bench.converge(spec).code == 0
+        assert bench.shell("cat /app/output/runs/f1/deep/train.yaml").endswith("été\n")
+
+    def test_a_container_of_that_name_that_is_not_the_stages_is_left_alone(self, bench: Bench):
+        bench.client.containers.create(
+            bench.stage("")["container"]["image"],
+            "true",
+            name=f"{bench.stack}-sft",
+            labels={"finetune-stack.test": bench.stack},
+        )
+        outcome = bench.converge(bench.stage(FINISH))
+        assert outcome.code == 1
+        assert "does not belong to this step" in outcome.words
+        assert bench.container() is not None
+
+    def test_a_missing_image_is_explained(self, bench: Bench):
+        spec = bench.stage(FINISH)
+        spec["container"]["image"] = "finetune-stack/nowhere:none"
+        outcome = bench.converge(spec)
+        assert outcome.code == 1
+        assert "finetune-stack/nowhere:none" in outcome.words
+
+    def test_a_spec_without_a_needed_key_is_explained(self, bench: Bench):
+        outcome = bench.converge({"stack": "x"})
+        assert (outcome.code, outcome.output) == (1, "")
+        assert "error: the spec on stdin has no" in outcome.words
+
+
+class TestInterruptions:
+    def test_a_killed_container_resumes_from_its_checkpoint(self, bench: Bench):
+        spec = bench.stage(count(12))
+        process = bench.start("steps/stage", "converge", spec)
+        bench.wait(bench.is_running)
+        time.sleep(0.4)
+        bench.container().kill()
+        killed = bench.end(process)
+        assert killed.code == 1
+        assert "was killed" in killed.words
+        outcome = bench.converge(spec)
+        assert outcome.code == 0, outcome.words
+        assert "resumes" in outcome.words
+        assert starts(bench) == 2
+        logged = bench.shell("cat /app/output/runs/f1/trainer_log.jsonl").splitlines()
+        assert len(logged) in (12, 13), "steps before the checkpoint were made again"
+
+    @pytest.mark.parametrize(
+        ("number", "code"),
+        [(signal.SIGTERM, 130), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)],
+    )
+    def test_it_outlives_its_caller_and_the_next_one_attaches(
+        self, bench: Bench, number: signal.Signals, code: int
+    ):
+        spec = bench.stage(count(12))
+        process = bench.start("steps/stage", "converge", spec)
+        bench.wait(bench.is_running)
+        time.sleep(0.3)
+        process.send_signal(number)
+        left = bench.end(process)
+        assert left.code == code
+        if number != signal.SIGKILL:
+            assert "still running" in left.words
+            assert "the next `pulumi up` attaches" in left.words
+        assert bench.is_running()
+        outcome = bench.converge(spec)
+        assert outcome.code == 0, outcome.words
+        assert "attached" in outcome.words
+        assert starts(bench) == 1
+        assert bench.containers() == []
+
+    def test_work_that_ended_with_nobody_watching_is_found(self, bench: Bench):
+        spec = bench.stage(count(3))
+        process = bench.start("steps/stage", "converge", spec)
+        bench.wait(bench.is_running)
+        process.kill()
+        bench.end(process)
+        bench.wait(lambda: not bench.is_running())
+        moment = time.time()
+        outcome = bench.converge(spec)
+        assert outcome.result["results"] == {"train_loss": 0.5}
+        assert bench.starts_since(moment) == []
+        assert bench.containers() == []
+
+    def test_new_settings_supersede_what_is_at_work(self, bench: Bench):
+        process = bench.start("steps/stage", "converge", bench.stage(count(600)))
+        bench.wait(bench.is_running)
+        time.sleep(0.3)
+        process.kill()
+        bench.end(process)
+        outcome = bench.converge(bench.stage(count(1), fingerprint="f2"))
+        assert outcome.code == 0, outcome.words
+        assert "superseded" in outcome.words
+        assert int(bench.shell("cat /app/output/runs/f1.partial/checkpoint")) > 0
+        assert bench.containers() == []
+
+    def test_two_callers_of_the_same_work_both_get_its_result(self, bench: Bench):
+        spec = bench.stage(count(12))
+        first = bench.start("steps/stage", "converge", spec)
+        bench.wait(bench.is_running)
+        second = bench.start("steps/stage", "converge", spec)
+        results = [bench.end(process) for process in (first, second)]
+        assert [outcome.code for outcome in results] == [0, 0], results
+        assert results[0].output == results[1].output
+        assert starts(bench) == 1
+
+    def test_a_container_that_somebody_removed_is_not_the_end_of_its_work(self, bench: Bench):
+        spec = bench.stage(f"{FINISH}; sleep 600")
+        process = bench.start("steps/stage", "converge", spec)
+        bench.wait(bench.is_running)
+        time.sleep(0.5)
+        moment = time.time()
+        bench.container().remove(force=True)
+        outcome = bench.end(process)
+        assert outcome.code == 0, outcome.words
+        assert bench.starts_since(moment) == []
+
+    def test_delete_removes_its_containers_and_no_artefact(self, bench: Bench):
+        process = bench.start("steps/stage", "converge", bench.stage(count(600)))
+        bench.wait(bench.is_running)
+        process.kill()
+        bench.end(process)
+        least = {"engine": None, "stack": bench.stack, "name": f"{bench.stack}-sft"}
+        assert bench.run("steps/stage", "delete", least).result == {"removed": 1}
+        assert bench.run("steps/stage", "delete", least).result == {"removed": 0}
+        assert "f1.partial" in bench.shell("ls /app/output/runs")
+
+
+class TestFailure:
+    def test_a_known_failure_names_the_settings_and_the_container_is_kept(self, bench: Bench):
+        script = "echo 'torch.OutOfMemoryError: CUDA out of memory. Tried 2 GiB' >&2; exit 1"
+        outcome = bench.converge(bench.stage(script))
+        assert (outcome.code, outcome.output) == (1, "")
+        assert "per_device_train_batch_size" in outcome.words
+        assert f"docker logs {bench.stack}-sft" in outcome.words
+        assert bench.container().status == "exited"
+        assert "f1.partial" in bench.shell("ls /app/output/runs")
+
+    def test_an_unknown_failure_shows_its_last_words(self, bench: Bench):
+        outcome = bench.converge(bench.stage("seq 100; echo something odd; exit 7"))
+        assert "exit code 7" in outcome.words
+        assert "| something odd" in outcome.words
+        assert "| 10\n" not in outcome.words
+
+    def test_a_failed_stage_starts_again_in_a_container_of_its_own(self, bench: Bench):
+        bench.converge(bench.stage("exit 1"))
+        assert bench.converge(bench.stage(FINISH)).code == 0
+        assert bench.containers() == []
+
+    def test_a_container_that_leaves_nothing_has_failed(self, bench: Bench):
+        outcome = bench.converge(bench.stage("true"))
+        assert outcome.code == 1
+        assert "left nothing at /app/output/runs/f1" in outcome.words
+
+    def test_the_deadline_stops_it_and_names_its_setting(self, bench: Bench):
+        outcome = bench.converge(bench.stage(count(600), deadline_seconds=1))
+        assert outcome.code == 1
+        assert "training_runs[].deadline_hours" in outcome.words
+        assert bench.container().status == "exited"
+
+    def test_secrets_reach_the_container_and_no_line(self, bench: Bench):
+        script = '[ "$HF_TOKEN" = hush-hush ]; echo "my token is $HF_TOKEN"; exit 3'
+        spec = bench.stage(script, secret_environment=["HF_TOKEN", "NOT_SET"])
+        outcome = bench.converge(spec, HF_TOKEN="hush-hush")
+        assert "my token is ***" in outcome.words
+        assert "hush-hush" not in outcome.words + outcome.output
+
+    def test_an_exhausted_static_tls_block_is_answered_by_preloading(self, bench: Bench):
+        script = (
+            '[ -n "$LD_PRELOAD" ] || { echo "libgomp: cannot allocate memory in static TLS block"; '
+            f"exit 1; }}; {FINISH}"
+        )
+        spec = bench.stage(script, preload="/lib/*-linux-gnu/libm.so.6")
+        outcome = bench.converge(spec)
+        assert outcome.code == 0, outcome.words
+        assert "preloaded" in outcome.words
+        assert bench.containers() == []
