@@ -1,54 +1,57 @@
-"""One environment: its settings, the plan, one pipeline, and what an operator asks of it."""
-
-import gc
+"""One environment: load the settings, look at the host, plan, deploy one pipeline, export."""
 
 import pulumi
+import pulumi_command as command
+import pulumi_docker as docker
+from pulumi.output import UNKNOWN
 
-from components.host_check import HostLook
-
-# Begun before the other imports: its process loads side by side with them.
-look = HostLook()
-
+from components.pipeline import FineTunePipeline, FineTunePipelineArgs
+from plan.host import HostFacts, HostReport, Tokens
+from plan.owner import Owner
+from plan.problem import SettingsError
+from planning.host import ask_about_host, ask_for_tokens, find_room_problems
 from planning.pipeline import plan_pipeline
 from planning.training_advice import find_advice
+from runtime.host.look import HostLook
 from stack_configs.settings.loader import find_settings, load_settings
-from stack_configs.settings.problem import SettingsError
 
 config = pulumi.Config()
+owner = Owner(stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
 try:
     settings = load_settings(find_settings(config.get("stack_config") or pulumi.get_stack()))
-    plan = plan_pipeline(settings, stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
-    look.ask(plan.host_check, helper_images=plan.images.references)
-
-    # The providers' packages load while the host is looked at.
-    import pulumi_command as command
-    import pulumi_docker as docker
-
-    from components.pipeline import FineTunePipeline, FineTunePipelineArgs
-
-    # What is loaded stays: nothing of it is looked through again for garbage, nor at the exit.
-    gc.freeze()
-    host = look.answer()
+    # A preview that is to judge the plan alone asks no engine, not even whether it is there.
+    unseen = settings.host.check == "plan_only" and pulumi.runtime.is_dry_run()
+    look = HostLook(settings.host.engine, owner)
+    report = (
+        HostReport(facts=HostFacts()) if unseen else look.report(ask_about_host(settings, owner))
+    )
+    if report.problems:
+        raise SettingsError("the host", report.problems)
+    plan = plan_pipeline(settings, owner=owner, facts=report.facts)
+    tokens = Tokens() if unseen else look.tokens(ask_for_tokens(plan))
+    if problems := find_room_problems(settings, report.facts, tokens):
+        raise SettingsError("the host", problems)
 except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
     raise pulumi.RunError(str(error)) from None
-finally:
-    look.close()
 
-for advice in find_advice(settings, host.facts):
+for advice in find_advice(settings, report.facts):
     pulumi.log.warn(str(advice))
 
+# A provider whose host is not known yet is not configured, and asks no engine either.
+engine = pulumi.Output.from_input(UNKNOWN) if unseen else plan.engine
 pipeline = FineTunePipeline(
     "pipeline",
     FineTunePipelineArgs(
         plan=plan,
-        host=host,
+        facts=report.facts,
+        tokens=tokens,
         hub_token=config.get_secret("hub_token"),
         api_key=config.get_secret("api_key"),
     ),
     opts=pulumi.ResourceOptions(
         # Both by name: no resource can reach another engine.
-        providers=[docker.Provider("engine", host=plan.engine), command.Provider("programs")]
+        providers=[docker.Provider("engine", host=engine), command.Provider("programs")]
     ),
 )
 

@@ -1,1 +1,1 @@
-"""Components: what is decided (`planning/`), what is declared (here), what is run (`runtime/`)."""
+"""Pulumi component resources: one plain plan each, declared as resources."""

@@ -1,29 +1,23 @@
 """The data sets of a stack, in its data volume and registered with LLaMA-Factory."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 
-from components.naming import type_token
-from planning import paths
-from planning.container import Mount
-from planning.dataset_registration import DatasetRegistrationPlan
-from components.stage import mount_spec, step_command, step_result
-from components.volumes import MountSource
+from components import type_tokens
+from components.step import Deployment, step_command
+from plan.step import DatasetRegistrationStep
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetRegistrationArgs:
     """What the registration needs beside its plan."""
 
-    plan: DatasetRegistrationPlan
-    stack: str
-    engine: str | None
-    token: str
-    image: pulumi.Input[str]
-    """An image to reach the volume through; no container of it is started."""
-    volumes: Mapping[str, MountSource]
+    plan: DatasetRegistrationStep
+    deployment: Deployment
+    after: Sequence[pulumi.Resource]
+    """The volume, and the image that it is reached through."""
 
 
 class DatasetRegistration(pulumi.ComponentResource):
@@ -32,37 +26,16 @@ class DatasetRegistration(pulumi.ComponentResource):
     Uploads through the engine, so that a remote host needs no copy of the files.
     """
 
-    fingerprint: pulumi.Output[str]
-
     def __init__(
         self, name: str, args: DatasetRegistrationArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(type_token("DatasetRegistration"), name, None, opts)
-        plan = args.plan
-        step = step_command(
+        super().__init__(type_tokens.DATASET_REGISTRATION, name, None, opts)
+        step_command(
             f"{name}-command",
-            "steps/register_datasets",
-            {
-                "engine": args.engine,
-                "stack": args.stack,
-                "name": f"{args.stack}-dataset-registration",
-                "image": args.image,
-                "mount": mount_spec(Mount(volume="data", target=str(paths.DATA)), args.volumes),
-                "datasets": [
-                    {
-                        "name": dataset.name,
-                        "file": dataset.source,
-                        "digest": dataset.digest,
-                        "target": dataset.target,
-                    }
-                    for dataset in plan.datasets
-                ],
-                "info": plan.info,
-                "marker": plan.marker,
-            },
+            "dataset-registration",
+            args.plan,
+            args.deployment,
             parent=self,
-            fingerprint=plan.fingerprint,
-            token=args.token,
+            after=args.after,
         )
-        self.fingerprint = step_result(step)["fingerprint"]
-        self.register_outputs({"fingerprint": self.fingerprint})
+        self.register_outputs({})

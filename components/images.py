@@ -1,12 +1,14 @@
 """The images of a stack."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
-from components.naming import type_token
-from planning.images import ImagePlan, ImagesPlan
+from components import type_tokens
+from plan.image import BUILD_ARGUMENT, ImagePlan, ImagesPlan
+
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +16,8 @@ class ImagesArgs:
     """The images to have."""
 
     plan: ImagesPlan
+    tokens: Mapping[str, str]
+    """By role: changes when a built image is gone, which builds it again."""
 
 
 class Images(pulumi.ComponentResource):
@@ -23,55 +27,48 @@ class Images(pulumi.ComponentResource):
     is found out in seconds. Images stay on the engine when the stack goes, as its download cache.
     """
 
-    llamafactory: pulumi.Output[str]
-    converter: pulumi.Output[str]
-    ollama: pulumi.Output[str]
+    by_reference: Mapping[str, pulumi.Resource]
+    """Each image by what containers name."""
 
     def __init__(
         self, name: str, args: ImagesArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(type_token("Images"), name, None, opts)
-        plan = args.plan
+        super().__init__(type_tokens.IMAGES, name, None, opts)
+        self._tokens = args.tokens
         self._bases: dict[str, docker.RemoteImage] = {}
-        self.llamafactory = self._image(name, plan.llamafactory)
-        self.converter = self._image(name, plan.converter, base=self.llamafactory)
-        self.ollama = self._image(name, plan.ollama)
-        self.register_outputs(
-            {
-                "llamafactory": self.llamafactory,
-                "converter": self.converter,
-                "ollama": self.ollama,
-            }
-        )
+        made: dict[str, pulumi.Resource] = {}
+        for plan in args.plan.all:
+            made[plan.reference] = (
+                self._built(f"{name}-{plan.role}", plan, made)
+                if plan.is_built
+                else self._pulled(f"{name}-{plan.role}", plan.reference)
+            )
+        self.by_reference = made
+        self.register_outputs({})
 
-    def _image(
-        self, name: str, plan: ImagePlan, base: pulumi.Output[str] | None = None
-    ) -> pulumi.Output[str]:
-        if not plan.is_built:
-            return self._pulled(f"{name}-{plan.role}", plan.reference).name
-        needs: list[pulumi.Resource] = []
-        args: dict[str, pulumi.Input[str]] = dict(plan.args)
-        if plan.base_image is None and base is not None:
-            args["BASE_IMAGE"] = base
-        elif plan.base_image is not None:
-            if plan.base_image not in self._bases:
-                role = f"{name}-{plan.role}-base"
-                self._bases[plan.base_image] = self._pulled(role, plan.base_image)
-            # The build names its base in an argument; nothing else says that it must be there.
-            needs.append(self._bases[plan.base_image])
-        image = docker.Image(
-            f"{name}-{plan.role}",
+    def _built(
+        self, name: str, plan: ImagePlan, made: Mapping[str, pulumi.Resource]
+    ) -> docker.Image:
+        # The build names its base in an argument; nothing else says that it must be there.
+        base = made.get(plan.args["BASE_IMAGE"]) or self._base(f"{name}-base", plan)
+        return docker.Image(
+            name,
             image_name=plan.reference,
             build=docker.DockerBuildArgs(
                 context=plan.context,
                 dockerfile=plan.dockerfile,
-                args=args,
+                args={**plan.args, BUILD_ARGUMENT: self._tokens.get(plan.role, "")},
                 builder_version=docker.BuilderVersion(plan.builder),
             ),
             skip_push=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=needs),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[base]),
         )
-        return image.image_name
+
+    def _base(self, name: str, plan: ImagePlan) -> docker.RemoteImage:
+        reference = plan.args["BASE_IMAGE"]
+        if reference not in self._bases:
+            self._bases[reference] = self._pulled(name, reference)
+        return self._bases[reference]
 
     def _pulled(self, name: str, reference: str) -> docker.RemoteImage:
         return docker.RemoteImage(

@@ -5,29 +5,26 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.naming import type_token
-from planning.ollama_model import OllamaModelPlan
-from components.stage import step_command, step_result
+from components import type_tokens
+from components.step import Deployment, step_command, step_result
+from plan.step import OllamaModelStep
 
 
 @dataclass(frozen=True, kw_only=True)
 class OllamaModelArgs:
     """What an Ollama model needs beside its plan."""
 
-    plan: OllamaModelPlan
-    stack: str
-    engine: str | None
-    token: str
-    server: pulumi.Input[str]
-    """Name of the Ollama server's container."""
-    built_on: pulumi.Input[str]
-    """Fingerprint of the GGUF conversion."""
+    plan: OllamaModelStep
+    deployment: Deployment
+    after: Sequence[pulumi.Resource]
+    """The server, and the GGUF file."""
 
 
 class OllamaModel(pulumi.ComponentResource):
     """A model under the name that `ollama run` takes.
 
     Made beside the model that is served, asked the smoke prompts, and only then given its name.
+    Removing one from the stack takes nothing down: the served names are the pipeline's.
     """
 
     model: pulumi.Output[str]
@@ -38,28 +35,14 @@ class OllamaModel(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: OllamaModelArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(type_token("OllamaModel"), name, None, opts)
-        plan = args.plan
+        super().__init__(type_tokens.OLLAMA_MODEL, name, None, opts)
         step = step_command(
             f"{name}-command",
-            "serving/ollama_model",
-            {
-                "engine": args.engine,
-                "stack": args.stack,
-                "name": plan.name,
-                "server": args.server,
-                "served_name": plan.served_name,
-                "modelfile": plan.modelfile,
-                "quantize": plan.quantize,
-                "smoke_prompts": [prompt.model_dump() for prompt in plan.smoke_prompts],
-                "marker": plan.marker,
-                "manifest": plan.manifest,
-                "deadline_seconds": plan.deadline_seconds,
-                "built_on": [args.built_on],
-            },
+            "ollama-model",
+            args.plan,
+            args.deployment,
             parent=self,
-            fingerprint=plan.fingerprint,
-            token=args.token,
+            after=args.after,
         )
         result = step_result(step)
         self.model = result["model"]

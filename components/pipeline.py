@@ -6,26 +6,20 @@ from typing import Any
 
 import pulumi
 
-from components.accelerator_check import AcceleratorCheck
-from components.api import Api
-from components.base_model import BaseModel
-from components.board import Board
+from components import type_tokens
+from components.container_step import ContainerStep, ContainerStepArgs
 from components.dataset_registration import DatasetRegistration, DatasetRegistrationArgs
-from components.gguf_conversion import GgufConversion
-from components.host_check import HostCheck, HostCheckArgs, HostFacts
+from components.host_check import HostCheck, HostCheckArgs
 from components.images import Images, ImagesArgs
-from components.merge import Merge
-from components.naming import type_token
-from components.network import stack_network
+from components.leftovers import leftovers_command
 from components.ollama_model import OllamaModel, OllamaModelArgs
-from components.ollama_server import OllamaServer
-from planning.model import ModelPlan
-from planning.pipeline import PipelinePlan
-from planning.services import ServicePlan
-from components.service import ServiceArgs
-from components.stages import Stages
-from components.training_run import TrainingRun
-from components.volumes import Volumes, VolumesArgs
+from components.service import Service, ServiceArgs
+from components.step import Deployment, step_command
+from components.volumes import Volumes, VolumesArgs, stack_network
+from plan.host import HostFacts, Tokens
+from plan.pipeline import ModelPlan, PipelinePlan
+from plan.service import ServicePlan
+from plan.step import ContainerStepPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +27,8 @@ class FineTunePipelineArgs:
     """What the pipeline needs beside its plan."""
 
     plan: PipelinePlan
-    host: HostFacts
+    facts: HostFacts
+    tokens: Tokens
     hub_token: pulumi.Input[str] | None = None
     """Hugging Face token; must arrive as a secret."""
     api_key: pulumi.Input[str] | None = None
@@ -61,70 +56,78 @@ class FineTunePipeline(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: FineTunePipelineArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(type_token("FineTunePipeline"), name, None, opts)
-        self._name, self._args = name, args
-        plan, child = args.plan, pulumi.ResourceOptions(parent=self)
+        super().__init__(type_tokens.PIPELINE, name, None, opts)
+        self._plan, self._prefix = args.plan, name
+        self._child = pulumi.ResourceOptions(parent=self)
+        plan = args.plan
+        host = HostCheck(
+            f"{name}-host-check",
+            HostCheckArgs(
+                plan=plan.host_claim, engine=plan.engine, owner=plan.owner, facts=args.facts
+            ),
+            opts=self._child,
+        )
         secrets = {"HF_TOKEN": args.hub_token, "API_KEY": args.api_key}
-        self._secrets = {key: value for key, value in secrets.items() if value is not None}
-        HostCheck(f"{name}-host-check", HostCheckArgs(host=args.host), opts=child)
-        self._images = Images(f"{name}-images", ImagesArgs(plan=plan.images), opts=child)
-        self._volumes = Volumes(
-            f"{name}-volumes", VolumesArgs(plan=plan.volumes, stack=plan.stack), opts=child
+        self._deployment = Deployment(
+            engine=plan.engine,
+            owner=plan.owner,
+            owner_id=host.owner_id,
+            tokens={**args.tokens.steps, **args.tokens.services},
+            secrets={key: value for key, value in secrets.items() if value is not None},
         )
-        self._network = stack_network(
-            f"{name}-network", plan.network, stack=plan.stack, parent=self
+        images = Images(
+            f"{name}-images",
+            ImagesArgs(plan=plan.images, tokens=args.tokens.images),
+            opts=self._child,
         )
+        self._images = images.by_reference
+        volumes = Volumes(
+            f"{name}-volumes",
+            VolumesArgs(plan=plan.volumes, deployment=self._deployment),
+            opts=self._child,
+        )
+        network = stack_network(f"{name}-network", plan.network, self._deployment, parent=self)
+        leftovers = leftovers_command(
+            f"{name}-leftovers",
+            plan.leftovers,
+            self._deployment,
+            parent=self,
+            after=[volumes, network],
+        )
+        self._ground: list[pulumi.Resource] = [volumes, network, leftovers]
         registration = DatasetRegistration(
             f"{name}-dataset-registration",
             DatasetRegistrationArgs(
                 plan=plan.dataset_registration,
-                stack=plan.stack,
-                engine=plan.engine,
-                token=args.host.tokens["dataset-registration"],
-                image=self._images.llamafactory,
-                volumes=self._volumes.by_role,
+                deployment=self._deployment,
+                after=[*self._ground, self._images[plan.dataset_registration.image]],
             ),
-            opts=child,
+            opts=self._child,
         )
-        server = OllamaServer(
-            f"{name}-ollama-server",
-            self._service(plan.ollama_server, self._images.ollama),
-            opts=child,
-        )
-        board = plan.board and Board(
-            f"{name}-board",
-            # It lists the registered data sets, and reads them anew when they change.
-            self._service(plan.board, self._images.llamafactory, after=[registration]),
-            opts=child,
-        )
-        self._stages = Stages(
-            name,
-            plan=plan,
-            tokens=args.host.tokens,
-            images={"llamafactory": self._images.llamafactory, "converter": self._images.converter},
-            volumes=self._volumes.by_role,
-            network=self._network.name,
-            secrets=self._secrets,
-            parent=self,
-        )
-        self._runs: dict[str, pulumi.Output[Any]] = {}
-        self._trained: dict[str | None, pulumi.Output[str]] = {}
-        check = plan.accelerator_check and self._stages.add(
-            AcceleratorCheck, plan.accelerator_check
-        )
+        server = self._service(type_tokens.OLLAMA_SERVER, plan.ollama_server)
+        # The Board lists the registered data sets, and reads them anew when they change.
+        board = plan.board and self._service(type_tokens.BOARD, plan.board, registration)
+        self._steps: dict[str, ContainerStep] = {}
+        """By identity: two models that differ in how they are served only are made once."""
+        check = plan.accelerator_check and self._step(plan.accelerator_check, [])
         # What every training needs, whatever it starts from.
-        ready = [registration.fingerprint, *([check.fingerprint] if check else [])]
+        ready = [registration, *([check] if check else [])]
         models = {model.name: self._model(model, ready, server) for model in plan.models}
-        api = plan.api and Api(
-            f"{name}-api",
-            self._service(
-                plan.api, self._images.llamafactory, built_on=self._trained[plan.api_model]
-            ),
-            opts=child,
+        step_command(
+            f"{name}-served-models-command",
+            "served-models",
+            plan.served_models,
+            self._deployment,
+            parent=self,
+            after=[server, *models.values()],
         )
+        api = plan.api and self._service(
+            type_tokens.API, plan.api, self._steps[plan.api.built_on or ""]
+        )
+        nothing = pulumi.Output.from_input(None)
         self.ollama_url = server.url
-        self.board_url = board.url if board else pulumi.Output.from_input(None)
-        self.api_url = api.url if api else pulumi.Output.from_input(None)
+        self.board_url = board.url if board else nothing
+        self.api_url = api.url if api else nothing
         self.models = pulumi.Output.all(**{key: model.model for key, model in models.items()})
         self.smoke_answers = pulumi.Output.all(
             **{key: model.answers for key, model in models.items()}
@@ -138,8 +141,15 @@ class FineTunePipeline(pulumi.ComponentResource):
             if check
             else pulumi.Output.from_input([])
         )
-        self.training_results = pulumi.Output.all(**self._runs)
-        self.volumes = self._volumes.names
+        self.training_results = pulumi.Output.all(
+            **{
+                step.name.removeprefix(f"{plan.stack}-"): self._steps[step.identity].results
+                for model in plan.models
+                for step in model.steps
+                if step.noun == "training-run"
+            }
+        )
+        self.volumes = volumes.names
         self.outputs = {
             "ollama_url": self.ollama_url,
             "board_url": self.board_url,
@@ -153,48 +163,41 @@ class FineTunePipeline(pulumi.ComponentResource):
         self.register_outputs(self.outputs)
 
     def _model(
-        self, plan: ModelPlan, ready: Sequence[pulumi.Output[str]], server: OllamaServer
+        self, plan: ModelPlan, ready: Sequence[pulumi.Resource], server: Service
     ) -> OllamaModel:
-        """The stages of one model, each built on the one before."""
-        before = [*ready]
-        if plan.base_model is not None:
-            before.append(self._stages.add(BaseModel, plan.base_model).fingerprint)
-        for run in plan.training_runs:
-            stage = self._stages.add(TrainingRun, run, *before)
-            before = [stage.fingerprint]
-            self._runs[run.name.removeprefix(f"{self._args.plan.stack}-")] = stage.results
-        (self._trained[plan.name],) = before
-        if plan.merge is not None:
-            before = [self._stages.add(Merge, plan.merge, *before).fingerprint]
-        gguf = self._stages.add(GgufConversion, plan.gguf_conversion, *before)
+        """The steps of one model, each built on the one before."""
+        before = list(ready)
+        for step in plan.steps:
+            before = [self._step(step, before)]
         return OllamaModel(
-            f"{self._name}-{plan.name}-ollama-model",
+            f"{self._prefix}-{plan.name}-ollama-model",
             OllamaModelArgs(
-                plan=plan.ollama_model,
-                stack=self._args.plan.stack,
-                engine=self._args.plan.engine,
-                token=self._args.host.tokens[plan.ollama_model.name],
-                server=server.container_name,
-                built_on=gguf.fingerprint,
+                plan=plan.ollama_model, deployment=self._deployment, after=[*before, server]
             ),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self._child,
         )
 
-    def _service(
-        self,
-        plan: ServicePlan,
-        image: pulumi.Output[str],
-        *,
-        built_on: pulumi.Output[str] | None = None,
-        after: Sequence[pulumi.Resource] = (),
-    ) -> ServiceArgs:
-        return ServiceArgs(
-            plan=plan,
-            stack=self._args.plan.stack,
-            image=image,
-            volumes=self._volumes.by_role,
-            network=self._network.name,
-            secrets=self._secrets,
-            built_on=built_on,
-            after=after,
+    def _step(self, plan: ContainerStepPlan, before: Sequence[pulumi.Resource]) -> ContainerStep:
+        if plan.identity not in self._steps:
+            self._steps[plan.identity] = ContainerStep(
+                f"{self._prefix}-{plan.name.removeprefix(f'{self._plan.stack}-')}",
+                ContainerStepArgs(
+                    plan=plan,
+                    deployment=self._deployment,
+                    after=[*self._ground, self._images[plan.container.image], *before],
+                ),
+                opts=self._child,
+            )
+        return self._steps[plan.identity]
+
+    def _service(self, type_token: str, plan: ServicePlan, *after: pulumi.Resource) -> Service:
+        return Service(
+            type_token,
+            f"{self._prefix}-{plan.name.removeprefix(f'{self._plan.stack}-')}",
+            ServiceArgs(
+                plan=plan,
+                deployment=self._deployment,
+                after=[*self._ground, self._images[plan.container.image], *after],
+            ),
+            opts=self._child,
         )

@@ -1,15 +1,17 @@
 """Containers that keep running, as `pulumi_docker` resources: a refresh sees their drift."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
-from components.naming import LABEL, owner_labels
-from planning.container import MIB
-from planning.services import ServicePlan
-from components.volumes import MountSource
+from components.ownership import owner_labels
+from components.step import Deployment, step_command
+from plan import labels
+from plan.container import MIB
+from plan.service import ServicePlan
+from plan.step import ServiceStartStep
 
 STOP_SECONDS = 10
 """As `docker stop`: unset, the provider kills at once."""
@@ -17,60 +19,80 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceArgs:
-    """What a long-running container needs beside its plan."""
+    """What a service needs beside its plan."""
 
     plan: ServicePlan
-    stack: str
-    image: pulumi.Input[str]
-    volumes: Mapping[str, MountSource]
-    network: pulumi.Input[str]
-    secrets: Mapping[str, pulumi.Input[str]] | None = None
-    """Secret environment variables by name; those that the plan asks for are handed over."""
-    built_on: pulumi.Input[str] | None = None
-    """Fingerprint of the work that it serves: other work means another container."""
-    after: Sequence[pulumi.Resource] = ()
-    """What must be there before, though the container does not change with it."""
+    deployment: Deployment
+    after: Sequence[pulumi.Resource]
+    """Image, volumes, network, and what must be there before, though nothing of it is used."""
 
 
-def service_container(
-    name: str,
-    args: ServiceArgs,
-    *,
-    parent: pulumi.Resource,
-) -> docker.Container:
-    """The container of a service, healthy before anything is built on it."""
-    plan, volumes = args.plan, args.volumes
+class Service(pulumi.ComponentResource):
+    """A container that keeps running and answers on its port.
+
+    The graph shows it under a type of its own: OllamaServer, Board, Api. Does not create models:
+    see OllamaModel. What is trained by hand in the Board is not part of the stack.
+    """
+
+    url: pulumi.Output[str]
+    """Base URL as seen from the host, known once the service answers."""
+
+    def __init__(
+        self,
+        type_token: str,
+        name: str,
+        args: ServiceArgs,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(type_token, name, None, opts)
+        plan = args.plan
+        container = _container(f"{name}-container", args, parent=self)
+        start = step_command(
+            f"{name}-command",
+            "service-start",
+            ServiceStartStep(
+                name=plan.name,
+                title=plan.title,
+                probe=plan.healthcheck.tests[1:],
+                deadline_seconds=plan.healthcheck.wait,
+                settings=plan.settings,
+                secret_environment=plan.secret_environment,
+            ),
+            args.deployment,
+            parent=self,
+            after=[container],
+        )
+        address = plan.port.bind_address
+        host = f"[{address}]" if ":" in address else address
+        self.url = start.stdout.apply(lambda _: f"http://{host}:{plan.port.external}{plan.path}")
+        self.register_outputs({"url": self.url})
+
+
+def _container(name: str, args: ServiceArgs, *, parent: pulumi.Resource) -> docker.Container:
+    plan, secrets = args.plan, args.deployment.secrets
     container, accelerator = plan.container, plan.container.accelerator
-    labels: dict[str, pulumi.Input[str]] = {**owner_labels(args.stack)}
-    if args.built_on is not None:
-        labels[f"{LABEL}.built-on"] = args.built_on
+    built_on = {labels.BUILT_ON: plan.built_on} if plan.built_on is not None else {}
     return docker.Container(
         name,
         name=plan.name,
-        image=args.image,
+        image=container.image,
         command=list(container.command) or None,
         envs=[
             *(f"{key}={value}" for key, value in sorted(container.environment.items())),
             *(
                 pulumi.Output.concat(key, "=", value)
-                for key, value in sorted((args.secrets or {}).items())
+                for key, value in sorted(secrets.items())
                 if key in plan.secret_environment
             ),
         ],
         mounts=[
-            *(
-                docker.ContainerMountArgs(
-                    type=volumes[mount.volume].type,
-                    source=volumes[mount.volume].source,
-                    target=mount.target,
-                    read_only=mount.read_only,
-                )
-                for mount in container.mounts
-            ),
-            *(
-                docker.ContainerMountArgs(type="bind", source=path, target=path, read_only=True)
-                for path in accelerator.host_mounts
-            ),
+            docker.ContainerMountArgs(
+                type=mount.type,
+                source=mount.source,
+                target=mount.target,
+                read_only=mount.read_only,
+            )
+            for mount in (*container.mounts, *accelerator.mounts)
         ],
         ports=[
             docker.ContainerPortArgs(
@@ -78,7 +100,7 @@ def service_container(
             )
             for port in container.ports
         ],
-        networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=args.network)],
+        networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=container.network)],
         shm_size=container.shm_bytes // MIB,
         gpus=accelerator.gpus,
         devices=[
@@ -95,17 +117,22 @@ def service_container(
             start_period=go_duration(plan.healthcheck.start_period),
             retries=3,
         ),
-        wait=True,
-        wait_timeout=plan.healthcheck.wait,
         restart="unless-stopped",
         destroy_grace_seconds=STOP_SECONDS,
-        labels=[
-            docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()
-        ],
-        # The name and the port are fixed: two of it cannot be there at once.
-        # A component's own `depends_on` does not reach its children.
+        labels=owner_labels(args.deployment).apply(
+            lambda owner: [
+                docker.ContainerLabelArgs(label=label, value=value)
+                for label, value in {**owner, **built_on}.items()
+            ]
+        ),
         opts=pulumi.ResourceOptions(
-            parent=parent, delete_before_replace=True, depends_on=list(args.after)
+            parent=parent,
+            # The name and the port are fixed: two of it cannot be there at once.
+            delete_before_replace=True,
+            # Another directory in a volume's place is an update that the provider does not make.
+            replace_on_changes=["mounts"],
+            # A component's own `depends_on` does not reach its children.
+            depends_on=list(args.after),
         ),
     )
 
@@ -114,10 +141,3 @@ def go_duration(seconds: int) -> str:
     """Seconds as the engine writes them back: `120s` read as `2m0s` would differ on every up."""
     minutes, rest = divmod(seconds, 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
-
-
-def service_url(plan: ServicePlan, container_name: pulumi.Output[str]) -> pulumi.Output[str]:
-    """The URL of a service as seen from the host, known once its container is there."""
-    address = plan.port.bind_address
-    host = f"[{address}]" if ":" in address else address
-    return container_name.apply(lambda _: f"http://{host}:{plan.port.external}")

@@ -1,23 +1,15 @@
-"""The volumes of a stack."""
+"""The volumes and the network of a stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import pulumi
 import pulumi_docker as docker
 
-from components.naming import owner_labels, type_token
-from planning.volumes import VolumePlan, VolumesPlan
-
-
-@dataclass(frozen=True, kw_only=True)
-class MountSource:
-    """What a mount takes its files from."""
-
-    type: Literal["volume", "bind"]
-    source: pulumi.Input[str]
-    """Name of the volume, or directory of the host."""
+from components import type_tokens
+from components.ownership import kept_by_name, owner_labels
+from components.step import Deployment
+from plan.volume import VolumePlan, VolumesPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +17,7 @@ class VolumesArgs:
     """The volumes to have."""
 
     plan: VolumesPlan
-    stack: str
+    deployment: Deployment
 
 
 class Volumes(pulumi.ComponentResource):
@@ -35,33 +27,46 @@ class Volumes(pulumi.ComponentResource):
     owned; a retained volume stays when the stack goes, and the next up adopts it by its name.
     """
 
-    by_role: Mapping[str, MountSource]
-    """What containers mount, by role."""
     names: pulumi.Output[Mapping[str, str]]
-    """Names on the host, by role."""
+    """Names on the host, by role; the directory where one stands in a volume's place."""
 
     def __init__(
         self, name: str, args: VolumesArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(type_token("Volumes"), name, None, opts)
-        self.by_role = {plan.role: self._source(name, plan, args.stack) for plan in args.plan}
+        super().__init__(type_tokens.VOLUMES, name, None, opts)
         self.names = pulumi.Output.all(
-            **{role: mount.source for role, mount in self.by_role.items()}
+            **{plan.role: self._source(name, plan, args.deployment) for plan in args.plan}
         )
         self.register_outputs({"names": self.names})
 
-    def _source(self, name: str, plan: VolumePlan, stack: str) -> MountSource:
+    def _source(self, name: str, plan: VolumePlan, deployment: Deployment) -> pulumi.Input[str]:
         if plan.host_path is not None:
-            return MountSource(type="bind", source=plan.host_path)
+            return plan.host_path
         volume = docker.Volume(
             f"{name}-{plan.role.replace('_', '-')}",
             name=plan.name,
-            labels=[
-                docker.VolumeLabelArgs(label=label, value=value)
-                for label, value in owner_labels(stack).items()
-            ],
-            opts=pulumi.ResourceOptions(
-                parent=self, retain_on_delete=plan.retain, delete_before_replace=True
+            labels=owner_labels(deployment).apply(
+                lambda labels: [
+                    docker.VolumeLabelArgs(label=label, value=value)
+                    for label, value in labels.items()
+                ]
             ),
+            opts=kept_by_name(self, retain=plan.retain),
         )
-        return MountSource(type="volume", source=volume.name)
+        return volume.name
+
+
+def stack_network(
+    name: str, physical_name: str, deployment: Deployment, *, parent: pulumi.Resource
+) -> docker.Network:
+    """One bridge for the services and for the steps that fetch something."""
+    return docker.Network(
+        name,
+        name=physical_name,
+        labels=owner_labels(deployment).apply(
+            lambda labels: [
+                docker.NetworkLabelArgs(label=label, value=value) for label, value in labels.items()
+            ]
+        ),
+        opts=kept_by_name(parent),
+    )

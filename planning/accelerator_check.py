@@ -2,12 +2,11 @@
 
 import json
 
-from planning import paths
-from planning.base_model import IN_CONTAINER
-from planning.container import Accelerator, ContainerPlan
-from planning.fingerprint import file_digest, fingerprint
-from planning.images import PROJECT, ImagePlan
-from planning.stage import OUTPUT_MOUNT, StagePlan, then_complete
+from plan import paths
+from plan.container import Accelerator, Container
+from plan.identity import file_digest, identity
+from plan.step import ContainerStepPlan
+from planning.step import BUNDLED_LIBGOMP, IN_CONTAINER, PROJECT, Surroundings, then_complete
 from stack_configs.settings.host import HostSettings
 
 PROGRAM = "accelerator_check.py"
@@ -18,38 +17,36 @@ DEADLINE_SECONDS = 900
 
 
 def plan_accelerator_check(
-    host: HostSettings, *, name: str, image: ImagePlan, accelerator: Accelerator
-) -> StagePlan | None:
+    host: HostSettings, *, around: Surroundings, accelerator: Accelerator
+) -> ContainerStepPlan | None:
     """The check in the image that trains, or None on a host that declares no accelerator."""
     if host.hardware == "cpu":
         return None
-    program = f"{IN_CONTAINER}/{PROGRAM}"
+    image, program = around.images.llamafactory, f"{IN_CONTAINER}/{PROGRAM}"
     expected = {
         "hardware": host.hardware,
         "count": host.gpu.count,
         "memory_gb": host.gpu.memory_gb,
     }
-    mark = fingerprint(
-        "accelerator-check", image.reference, expected, file_digest(PROJECT / program)
-    )
+    mark = identity("accelerator-check", image.reference, expected, file_digest(PROJECT / program))
     folder = paths.partial(mark)
-    return StagePlan(
+    return ContainerStepPlan(
         noun="accelerator-check",
-        name=name,
+        name=around.name("accelerator-check"),
         title=f"look for {host.hardware} accelerators",
-        fingerprint=mark,
-        container=ContainerPlan(
-            image=image.role,
+        identity=mark,
+        container=Container(
+            image=image.reference,
             command=then_complete(
                 mark, f"python {folder / PROGRAM} {folder / EXPECTED} {folder / FOUND}"
             ),
             environment=accelerator.environment,
-            mounts=(OUTPUT_MOUNT,),
-            network="none",
+            mounts=(around.volumes.output.mount(),),
             accelerator=accelerator,
         ),
         files={EXPECTED: json.dumps(expected) + "\n"},
         uploads={PROGRAM: program},
         results=FOUND,
+        preload=BUNDLED_LIBGOMP,
         deadline_seconds=DEADLINE_SECONDS,
     )

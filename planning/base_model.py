@@ -4,66 +4,81 @@ import json
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from planning import paths
-from planning.container import ContainerPlan
+from plan import paths
+from plan.container import Container
+from plan.host import HostFacts
+from plan.identity import file_digest, identity
+from plan.step import ContainerStepPlan
 from planning.dataset_registration import DatasetPlan
-from planning.fingerprint import file_digest, fingerprint
-from planning.images import PROJECT, ImagePlan
-from planning.stage import OUTPUT_MOUNT, StagePlan, then_complete
+from planning.step import (
+    BUNDLED_LIBGOMP,
+    IN_CONTAINER,
+    PROJECT,
+    Surroundings,
+    offline_environment,
+    then_complete,
+)
 from planning.training_arguments import Weights
-from planning.training_run import offline_environment
 from stack_configs.settings.models import BaseModelSettings, GeneratedModelSettings
 
 PROGRAM = "tiny_model.py"
 PARAMETERS = "parameters.json"
-IN_CONTAINER = "in_container"
 
 
 def plan_base_model(
     settings: GeneratedModelSettings,
     *,
-    name: str,
     model: str,
     datasets: Sequence[DatasetPlan],
-    image: ImagePlan,
-) -> StagePlan:
+    around: Surroundings,
+) -> ContainerStepPlan:
     """The stage that writes a tiny model; its tokenizer comes from the data sets' texts."""
     parameters = json.dumps(settings.model_dump(), indent=2, sort_keys=True) + "\n"
     program = f"{IN_CONTAINER}/{PROGRAM}"
-    mark = fingerprint(
+    image = around.images.llamafactory
+    mark = identity(
         "base-model",
-        image.reference,
+        image.recipe,
         parameters,
         file_digest(PROJECT / program),
-        [dataset.digest for dataset in datasets],
+        [dataset.file.digest for dataset in datasets],
     )
     folder = paths.partial(mark)
     # Its own copies: the model is made while the data sets are still being registered.
-    data = {f"data/{PurePosixPath(dataset.target).name}": dataset.source for dataset in datasets}
+    data = {
+        f"data/{PurePosixPath(dataset.file.target).name}": dataset.file.source
+        for dataset in datasets
+    }
     files = " ".join(str(folder / name) for name in data)
-    return StagePlan(
+    return ContainerStepPlan(
         noun="base-model",
-        name=name,
+        name=around.name(model, "base-model"),
         title=f"generate the base model of {model}",
-        fingerprint=mark,
-        container=ContainerPlan(
-            image=image.role,
+        identity=mark,
+        container=Container(
+            image=image.reference,
             command=then_complete(
                 mark, f"python {folder / PROGRAM} {folder / PARAMETERS} {folder} {files}"
             ),
             environment=offline_environment(),
-            mounts=(OUTPUT_MOUNT,),
-            network="none",
+            mounts=(around.volumes.output.mount(),),
         ),
         files={PARAMETERS: parameters},
         uploads={PROGRAM: program, **data},
+        preload=BUNDLED_LIBGOMP,
     )
 
 
-def locate_weights(settings: BaseModelSettings, generated: StagePlan | None) -> Weights:
-    """Where the first training run finds the base model."""
+def locate_weights(
+    settings: BaseModelSettings, generated: ContainerStepPlan | None, facts: HostFacts
+) -> Weights:
+    """Where the first training run finds the base model, and what tells it from another one."""
     if generated is not None:
-        return Weights(model=str(generated.artefact), fingerprints=(generated.fingerprint,))
+        return Weights(model=str(generated.artefact), made_of=(generated.identity,))
     if settings.path is not None:
-        return Weights(model=settings.path)
-    return Weights(model=settings.hub or "", revision=settings.revision)
+        content = facts.folder_digests.get(settings.path, "")
+        return Weights(model=settings.path, made_of=(settings.path, content))
+    hub = settings.hub or ""
+    # A branch moves; what is trained is the commit that it pointed to.
+    commit = facts.hub_commits.get(f"{hub}@{settings.revision}", settings.revision)
+    return Weights(model=hub, revision=commit, made_of=(hub, commit))

@@ -6,42 +6,45 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from planning import paths
-from planning.fingerprint import file_digest, fingerprint
-from planning.images import PROJECT
+from plan import paths
+from plan.identity import file_digest, identity
+from plan.step import DatasetFile, DatasetRegistrationStep
+from planning.step import PROJECT, Surroundings
 from stack_configs.settings.datasets import DatasetSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetPlan:
-    """One data set: its file here, its path in the volume, its entry in `dataset_info.json`."""
+    """One data set: its file, and its entry in `dataset_info.json`."""
 
-    name: str
-    source: str
-    """The file as the program that uploads it finds it."""
-    digest: str
-    target: str
+    file: DatasetFile
     entry: Mapping[str, Any]
 
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetRegistrationPlan:
-    """All data sets of the stack, put into the data volume and registered there."""
-
-    datasets: tuple[DatasetPlan, ...]
-    fingerprint: str
-    info: str
-    """Content of `dataset_info.json`: what LLaMA Board lists."""
-    marker: str
+    @property
+    def name(self) -> str:
+        """As training runs name it."""
+        return self.file.name
 
 
-def plan_dataset_registration(settings: Sequence[DatasetSettings]) -> DatasetRegistrationPlan:
-    """The registration of every declared data set. Reads the files for their digests."""
-    datasets = tuple(_plan_dataset(dataset) for dataset in settings)
+def plan_datasets(settings: Sequence[DatasetSettings]) -> tuple[DatasetPlan, ...]:
+    """Every declared data set. Reads the files for their digests."""
+    return tuple(_plan_dataset(dataset) for dataset in settings)
+
+
+def plan_dataset_registration(
+    datasets: Sequence[DatasetPlan], around: Surroundings
+) -> DatasetRegistrationStep:
+    """The registration of every declared data set."""
     info = render_dataset_info(datasets)
-    mark = fingerprint("dataset-registration", info)
-    return DatasetRegistrationPlan(
-        datasets=datasets, fingerprint=mark, info=info, marker=str(paths.data_marker(mark))
+    mark = identity("dataset-registration", info)
+    return DatasetRegistrationStep(
+        name=around.name("dataset-registration"),
+        identity=mark,
+        image=around.images.llamafactory.reference,
+        mount=around.volumes.data.mount(),
+        files=tuple(dataset.file for dataset in datasets),
+        info=info,
+        marker=str(paths.data_marker(mark)),
     )
 
 
@@ -65,13 +68,13 @@ def _plan_dataset(settings: DatasetSettings) -> DatasetPlan:
         entry["ranking"] = True
     if settings.formatting == "sharegpt":
         entry["tags"] = settings.tags.model_dump()
-    return DatasetPlan(
+    file = DatasetFile(
         name=settings.name,
         source=os.path.relpath(settings.file, PROJECT),
         digest=digest,
         target=target,
-        entry=entry,
     )
+    return DatasetPlan(file=file, entry=entry)
 
 
 def _columns(settings: DatasetSettings) -> dict[str, str]:

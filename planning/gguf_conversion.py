@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from planning import paths
-from planning.container import ContainerPlan
-from planning.fingerprint import fingerprint
-from planning.images import ImagePlan
-from planning.stage import OUTPUT_MOUNT, StagePlan, then_complete
-from planning.training_run import offline_environment
+from plan import paths
+from plan.container import Container
+from plan.identity import identity
+from plan.step import ContainerStepPlan
+from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment, then_complete
 from stack_configs.settings.models import GgufConversionSettings, Quantization
 
 OLLAMA_QUANTIZE: Mapping[Quantization, str] = {"q4_k_s": "q4_K_S", "q4_k_m": "q4_K_M"}
@@ -18,7 +17,7 @@ FILE = "model.gguf"
 
 
 @dataclass(frozen=True, kw_only=True)
-class GgufConversionPlan(StagePlan):
+class GgufConversionPlan(ContainerStepPlan):
     """One run of llama.cpp's converter."""
 
     quantize: str | None
@@ -33,30 +32,30 @@ class GgufConversionPlan(StagePlan):
 def plan_gguf_conversion(
     settings: GgufConversionSettings,
     *,
-    name: str,
     model: str,
-    source: StagePlan,
-    image: ImagePlan,
+    source: ContainerStepPlan,
+    around: Surroundings,
 ) -> GgufConversionPlan:
     """The conversion of a merged (or fully tuned) model."""
     quantize = OLLAMA_QUANTIZE.get(settings.quantization)
     outtype = "f16" if quantize else settings.quantization
-    mark = fingerprint("gguf-conversion", image.reference, outtype, source.fingerprint)
+    image = around.images.converter
+    mark = identity("gguf-conversion", image.recipe, outtype, source.identity)
     target = paths.partial(mark) / FILE
     return GgufConversionPlan(
         noun="gguf-conversion",
-        name=name,
+        name=around.name(model, "gguf-conversion"),
         title=f"convert {model} to GGUF, {outtype}",
-        fingerprint=mark,
-        container=ContainerPlan(
-            image=image.role,
+        identity=mark,
+        container=Container(
+            image=image.reference,
             command=then_complete(
                 mark,
                 f"convert_hf_to_gguf.py {source.artefact} --outfile {target} --outtype {outtype}",
             ),
             environment=offline_environment(),
-            mounts=(OUTPUT_MOUNT,),
-            network="none",
+            mounts=(around.volumes.output.mount(),),
         ),
+        preload=BUNDLED_LIBGOMP,
         quantize=quantize,
     )

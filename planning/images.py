@@ -2,17 +2,19 @@
 
 import base64
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from planning.fingerprint import fingerprint, tree_digest
+from plan.host import HostFacts
+from plan.identity import identity, tree_digest
+from plan.image import ImagePlan, ImagesPlan
+from plan.labels import NAMESPACE
+from planning.step import PROJECT
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.images import BuiltImageSettings, Extra, ImagesSettings
 from stack_configs.settings.root import Settings
+from stack_configs.settings.training_runs import TrainingRunSettings
 
-REPOSITORY = "finetune-stack"
-PROJECT = Path(__file__).parents[1]
 IMAGES = PROJECT / "images"
 
 LLAMAFACTORY_BASE: Mapping[Hardware, str] = {
@@ -32,55 +34,26 @@ EXTRA_OF: Mapping[str, Extra] = {
 }
 """What a setting of a training run needs in the image (T4, T6, T7)."""
 
-Builder = Literal["BuilderBuildKit", "BuilderV1"]
+RECIPES = {"llamafactory": 1, "converter": 1}
+"""Raised by hand when a change of an image's build changes what its containers compute: only then
+does a change of the build train anything again."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImagePlan:
-    """One image, by role: built from a Dockerfile, or pulled ready-made."""
-
-    role: str
-    reference: str
-    """What containers name. For a built image the tag is the fingerprint of all that goes in."""
-    base_image: str | None = None
-    """Pulled before the build (F4); None when the base is another image of the stack."""
-    dockerfile: str = ""
-    """Path below the project, empty for a pulled image."""
-    context: str = ""
-    args: Mapping[str, str] = field(default_factory=dict)
-    builder: Builder = "BuilderBuildKit"
-
-    @property
-    def is_built(self) -> bool:
-        """Whether the stack builds this image itself."""
-        return bool(self.dockerfile)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImagesPlan:
-    """The three images of the stack."""
-
-    llamafactory: ImagePlan
-    converter: ImagePlan
-    ollama: ImagePlan
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """What containers name, of all three."""
-        return (self.llamafactory.reference, self.converter.reference, self.ollama.reference)
-
-
-def plan_images(settings: Settings) -> ImagesPlan:
+def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
     """The images of an environment. Stacks share them: the tag says what is inside."""
     images, hardware = settings.images, settings.host.hardware
+    base = images.llamafactory.base_image or LLAMAFACTORY_BASE[hardware]
+    recipe = ("llamafactory", images.llamafactory.version, hardware, RECIPES["llamafactory"], base)
     authorities = {"EXTRA_CA_B64": _certificates(images.certificate_authority)}
     packages = {"APT_MIRROR": images.mirrors.apt or ""}
     python = {"PIP_INDEX_URL": images.mirrors.python_index or ""}
     llamafactory = _plan_image(
         images,
         images.llamafactory,
+        facts,
         role="llamafactory",
-        repository=f"{REPOSITORY}/llamafactory-{hardware}",
+        recipe=recipe,
+        repository=f"{NAMESPACE}/llamafactory-{hardware}",
         dockerfile=f"Dockerfile.{hardware}",
         base=LLAMAFACTORY_BASE[hardware],
         args={
@@ -91,11 +64,14 @@ def plan_images(settings: Settings) -> ImagesPlan:
             "EXTRAS": ",".join(sorted({*images.llamafactory.extras, *_extras_of_runs(settings)})),
         },
     )
+    converter_base = images.converter.base_image or llamafactory.recipe[:2]
     converter = _plan_image(
         images,
         images.converter,
+        facts,
         role="converter",
-        repository=f"{REPOSITORY}/converter",
+        recipe=("converter", RECIPES["converter"], converter_base),
+        repository=f"{NAMESPACE}/converter",
         dockerfile="Dockerfile",
         base=None if images.converter.base_image else llamafactory.reference,
         base_is_ours=True,
@@ -105,8 +81,10 @@ def plan_images(settings: Settings) -> ImagesPlan:
     ollama = _plan_image(
         images,
         images.ollama.model_copy(update={"image": None if images.ollama.build else ready}),
+        facts,
         role="ollama",
-        repository=f"{REPOSITORY}/ollama",
+        recipe=("ollama", images.ollama.version),
+        repository=f"{NAMESPACE}/ollama",
         dockerfile="Dockerfile",
         base=OLLAMA_BASE,
         args={**authorities, **packages, "OLLAMA_VERSION": images.ollama.version},
@@ -117,8 +95,10 @@ def plan_images(settings: Settings) -> ImagesPlan:
 def _plan_image(
     images: ImagesSettings,
     settings: BuiltImageSettings,
+    facts: HostFacts,
     *,
     role: str,
+    recipe: tuple[Any, ...],
     repository: str,
     dockerfile: str,
     base: str | None,
@@ -126,7 +106,10 @@ def _plan_image(
     base_is_ours: bool = False,
 ) -> ImagePlan:
     if settings.image:
-        return ImagePlan(role=role, reference=mirrored(settings.image, images.mirrors.registry))
+        reference = mirrored(settings.image, images.mirrors.registry)
+        # A tag may move. A mirror serves the same digest under another name.
+        content = facts.image_digests.get(reference, settings.image)
+        return ImagePlan(role=role, reference=reference, recipe=("pulled", content))
     ours = base_is_ours and settings.base_image is None
     base_image = settings.base_image or base or ""
     if not ours:
@@ -138,11 +121,11 @@ def _plan_image(
         if path.is_file() and not path.name.startswith("Dockerfile")
     )
     args = {"BASE_IMAGE": base_image, **args}
-    tag = fingerprint(tree_digest(directory, files=(dockerfile, *shared)), args)
+    tag = identity(tree_digest(directory, files=(dockerfile, *shared)), args)
     return ImagePlan(
         role=role,
         reference=f"{repository}:{tag}",
-        base_image=None if ours else base_image,
+        recipe=recipe,
         dockerfile=f"images/{role}/{dockerfile}",
         context=f"images/{role}",
         args=args,
@@ -160,14 +143,25 @@ def mirrored(image: str, registry: str | None) -> str:
     return f"{registry.rstrip('/')}/{image if rest else f'library/{image}'}"
 
 
+def pulled_images(settings: ImagesSettings) -> tuple[str, ...]:
+    """Ready-made images that take part in what is trained, as they will be pulled."""
+    chosen = (settings.llamafactory.image, settings.converter.image)
+    return tuple(mirrored(image, settings.mirrors.registry) for image in chosen if image)
+
+
+def extras_of(run: TrainingRunSettings) -> Iterator[Extra]:
+    """The optional parts of LLaMA-Factory that one training run needs."""
+    if run.stage == "ppo":
+        yield "ppo"
+    for setting, extra in EXTRA_OF.items():
+        if getattr(run, setting):
+            yield extra
+
+
 def _extras_of_runs(settings: Settings) -> Iterator[Extra]:
     for model in settings.models:
         for run in model.training_runs:
-            if run.stage == "ppo":
-                yield "ppo"
-            for setting, extra in EXTRA_OF.items():
-                if getattr(run, setting):
-                    yield extra
+            yield from extras_of(run)
 
 
 def _certificates(location: str | None) -> str:

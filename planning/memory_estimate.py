@@ -2,8 +2,8 @@
 
 import re
 
+from plan.problem import Problem
 from stack_configs.settings.models import BaseModelSettings
-from stack_configs.settings.problem import Problem
 from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
 

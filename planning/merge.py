@@ -2,14 +2,19 @@
 
 import yaml
 
-from planning import paths
-from planning.base_model import IN_CONTAINER
-from planning.container import ContainerPlan
-from planning.fingerprint import file_digest, fingerprint
-from planning.images import PROJECT, ImagePlan
-from planning.stage import StagePlan, then_complete
-from planning.training_arguments import Weights
-from planning.training_run import TRAINING_MOUNTS, offline_environment
+from plan import paths
+from plan.container import NO_NETWORK, Container
+from plan.identity import file_digest, identity
+from plan.step import ContainerStepPlan
+from planning.step import (
+    BUNDLED_LIBGOMP,
+    IN_CONTAINER,
+    PROJECT,
+    Surroundings,
+    offline_environment,
+    then_complete,
+)
+from planning.training_arguments import LOCATIONS, Weights
 from stack_configs.settings.models import ChatTemplate, MergeSettings
 
 CONFIG = "merge.yaml"
@@ -19,13 +24,12 @@ PROGRAM = "merge.py"
 def plan_merge(
     settings: MergeSettings,
     *,
-    name: str,
     model: str,
     template: ChatTemplate,
     weights: Weights,
-    image: ImagePlan,
+    around: Surroundings,
     offline: bool,
-) -> StagePlan:
+) -> ContainerStepPlan:
     """`llamafactory-cli export`: the adapter of `weights` into the model that it was trained on."""
     program = f"{IN_CONTAINER}/{PROGRAM}"
     arguments = {
@@ -37,24 +41,25 @@ def plan_merge(
         "export_size": settings.export_size,
         "export_device": settings.export_device,
     }
-    mark = fingerprint(
-        "merge", image.reference, arguments, weights.fingerprints, file_digest(PROJECT / program)
-    )
+    image = around.images.llamafactory
+    made_by = {key: value for key, value in arguments.items() if key not in LOCATIONS}
+    mark = identity("merge", image.recipe, made_by, weights.made_of, file_digest(PROJECT / program))
     folder = paths.partial(mark)
     config = yaml.safe_dump({**arguments, "export_dir": str(folder)}, sort_keys=False)
-    return StagePlan(
+    return ContainerStepPlan(
         noun="merge",
-        name=name,
+        name=around.name(model, "merge"),
         title=f"merge {model}",
-        fingerprint=mark,
-        container=ContainerPlan(
-            image=image.role,
+        identity=mark,
+        container=Container(
+            image=image.reference,
             command=then_complete(mark, f"python {folder / PROGRAM} {folder / CONFIG}"),
             environment=offline_environment() if offline else {},
-            mounts=TRAINING_MOUNTS,
-            network="none" if offline else "stack",
+            mounts=around.volumes.training_mounts,
+            network=NO_NETWORK if offline else around.names.network,
         ),
         files={CONFIG: config},
         uploads={PROGRAM: program},
         secret_environment=() if offline else ("HF_TOKEN",),
+        preload=BUNDLED_LIBGOMP,
     )

@@ -1,54 +1,40 @@
 """Ollama models: the Modelfile, and the proof asked for before a model is served (E4, E5)."""
 
 import json
-from dataclasses import dataclass
 
-from planning import paths
+from plan.identity import identity
+from plan.step import OllamaModelStep, SmokePrompt
 from planning.chat_template import OLLAMA_TEMPLATES
-from planning.fingerprint import fingerprint
 from planning.gguf_conversion import GgufConversionPlan
-from stack_configs.settings.models import ModelSettings, SmokePromptSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class OllamaModelPlan:
-    """One model as Ollama serves it."""
-
-    name: str
-    served_name: str
-    modelfile: str
-    quantize: str | None
-    """Quantization that `ollama create` makes; None when the GGUF file has it already."""
-    smoke_prompts: tuple[SmokePromptSettings, ...]
-    fingerprint: str
-    marker: str
-    manifest: str
-    deadline_seconds: int = 3600
-    """For creating, quantizing and asking."""
+from planning.step import Surroundings
+from stack_configs.settings.models import ModelSettings
 
 
 def plan_ollama_model(
-    settings: ModelSettings, *, name: str, gguf: GgufConversionPlan
-) -> OllamaModelPlan:
+    settings: ModelSettings, *, gguf: GgufConversionPlan, server: str, around: Surroundings
+) -> OllamaModelStep:
     """The Ollama model of a converted model."""
     modelfile = render_modelfile(settings, gguf_file=gguf.file)
-    prompts = settings.ollama_model.smoke_prompts
-    mark = fingerprint(
+    prompts = tuple(
+        SmokePrompt(prompt=smoke.prompt, expect=smoke.expect)
+        for smoke in settings.ollama_model.smoke_prompts
+    )
+    mark = identity(
         "ollama-model",
         settings.served_name,
         modelfile,
-        gguf.quantize,
-        [prompt.model_dump() for prompt in prompts],
+        # Another version may quantize in another way.
+        [gguf.quantize, around.images.ollama.recipe] if gguf.quantize else None,
+        [[smoke.prompt, smoke.expect] for smoke in prompts],
     )
-    return OllamaModelPlan(
-        name=name,
+    return OllamaModelStep(
+        name=around.name(settings.name, "ollama-model"),
+        identity=mark,
+        server=server,
         served_name=settings.served_name,
         modelfile=modelfile,
         quantize=gguf.quantize,
         smoke_prompts=prompts,
-        fingerprint=mark,
-        marker=str(paths.model_marker(mark)),
-        manifest=str(paths.ollama_manifest(settings.served_name)),
     )
 
 

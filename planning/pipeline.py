@@ -1,114 +1,84 @@
 """The whole plan: one environment's settings become everything that is to be deployed."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
+from plan.host import HostFacts
+from plan.owner import Owner
+from plan.pipeline import PipelinePlan
+from plan.problem import Problem, SettingsError
+from plan.service import ServicePlan
+from plan.step import HostClaimStep, LeftoversStep, ServedModelsStep
+from planning.accelerator import plan_accelerator
 from planning.accelerator_check import plan_accelerator_check
-from planning.container import plan_accelerator
-from planning.dataset_registration import (
-    DatasetRegistrationPlan,
-    plan_dataset_registration,
-)
-from planning.host_check import HostCheckPlan, plan_host_check
-from planning.images import ImagesPlan, plan_images
+from planning.dataset_registration import plan_dataset_registration, plan_datasets
+from planning.images import plan_images
 from planning.memory_estimate import find_memory_problems
-from planning.model import ModelPlan, plan_model
-from planning.services import (
-    ServicePlan,
-    plan_api,
-    plan_board,
-    plan_ollama_server,
-)
-from planning.stage import StagePlan
-from planning.volumes import VolumesPlan, plan_volumes
+from planning.model import TrainedModel, plan_model
+from planning.names import physical_names
+from planning.services import plan_api, plan_board, plan_ollama_server
+from planning.step import Surroundings
+from planning.volumes import plan_volumes
 from stack_configs.settings.models import ModelSettings
-from stack_configs.settings.problem import Problem, SettingsError
 from stack_configs.settings.root import Settings
 
 
-@dataclass(frozen=True, kw_only=True)
-class PipelinePlan:
-    """Everything that one stack deploys."""
-
-    stack: str
-    engine: str | None
-    host_check: HostCheckPlan
-    images: ImagesPlan
-    volumes: VolumesPlan
-    network: str
-    accelerator_check: StagePlan | None
-    """None where no accelerator is declared."""
-    dataset_registration: DatasetRegistrationPlan
-    models: tuple[ModelPlan, ...]
-    one_training_at_a_time: bool
-    """Whether runs of different models wait for each other."""
-    ollama_server: ServicePlan
-    board: ServicePlan | None
-    api: ServicePlan | None
-    api_model: str | None
-    """Name of the model behind the API."""
-
-
-def plan_pipeline(settings: Settings, *, stack: str) -> PipelinePlan:
-    """The plan of one environment. `stack` is unique on its host: it begins every physical name.
+def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> PipelinePlan:
+    """The plan of one environment. The owner's stack begins every physical name.
 
     Raises `SettingsError` with every run that cannot fit into the declared GPU memory, and with
     steps of different models that would be called alike.
     """
     if problems := find_memory_problems(settings):
-        raise SettingsError(stack, problems)
-    network = f"{stack}-network"
-    images = plan_images(settings)
-    volumes = plan_volumes(settings.volumes, stack)
-    registration = plan_dataset_registration(settings.datasets)
+        raise SettingsError(owner.stack, problems)
+    around = Surroundings(
+        owner=owner,
+        images=plan_images(settings, facts),
+        volumes=plan_volumes(settings.volumes, owner.stack),
+        names=physical_names(owner.stack),
+    )
+    datasets = plan_datasets(settings.datasets)
     accelerator = plan_accelerator(settings.host)
-    accelerator_check = plan_accelerator_check(
-        settings.host,
-        name=f"{stack}-accelerator-check",
-        image=images.llamafactory,
-        accelerator=accelerator,
-    )
-    models = tuple(
-        plan_model(model, settings, stack, registration, images, accelerator)
+    ollama_server = plan_ollama_server(settings, around)
+    trained = {
+        model.name: plan_model(
+            model,
+            host=settings.host,
+            facts=facts,
+            around=around,
+            datasets=datasets,
+            accelerator=accelerator,
+            server=ollama_server.name,
+        )
         for model in settings.models
-    )
-    ollama_server = plan_ollama_server(settings, images, stack)
-    board = plan_board(settings, images, stack)
-    api_model = _api_model(settings)
-    api = None
-    if api_model is not None:
-        (weights,) = (plan.weights for plan in models if plan.name == api_model.name)
-        api = plan_api(settings, images, stack, model=api_model, weights=weights)
-    services = [service for service in (ollama_server, board, api) if service]
-    checks = (accelerator_check,) if accelerator_check else ()
-    if problems := list(_names_twice(models, taken=[step.name for step in (*services, *checks)])):
-        raise SettingsError(stack, problems)
-    return PipelinePlan(
-        stack=stack,
+    }
+    models = tuple(model.plan for model in trained.values())
+    store = around.volumes.ollama
+    plan = PipelinePlan(
+        owner=owner,
         engine=settings.host.engine,
-        host_check=plan_host_check(
-            settings,
-            stack=stack,
-            volumes=volumes,
-            network=network,
-            services=services,
-            registration=registration,
-            stages=[*checks, *(stage for model in models for stage in model.stages)],
-            ollama_models=[model.ollama_model for model in models],
+        host_claim=HostClaimStep(name=around.name("host-claim"), engine_id=facts.engine_id),
+        images=around.images,
+        volumes=around.volumes,
+        network=around.names.network,
+        leftovers=LeftoversStep(name=around.name("leftovers")),
+        accelerator_check=plan_accelerator_check(
+            settings.host, around=around, accelerator=accelerator
         ),
-        images=images,
-        volumes=volumes,
-        network=network,
-        accelerator_check=accelerator_check,
-        dataset_registration=registration,
+        dataset_registration=plan_dataset_registration(datasets, around),
         models=models,
-        # Two on the same GPUs would both run out of memory; processors share theirs well.
-        one_training_at_a_time=settings.host.hardware != "cpu",
+        served_models=ServedModelsStep(
+            name=around.name("served-models"),
+            server=ollama_server.name,
+            served_names=tuple(sorted(model.ollama_model.served_name for model in models)),
+            keep=store.retain or store.host_path is None,
+        ),
         ollama_server=ollama_server,
-        board=board,
-        api=api,
-        api_model=api_model.name if api_model else None,
+        board=plan_board(settings, around),
+        api=_plan_api(settings, around, trained),
     )
+    if problems := list(_names_twice(plan)):
+        raise SettingsError(owner.stack, problems)
+    return plan
 
 
 def _api_model(settings: Settings) -> ModelSettings | None:
@@ -119,16 +89,27 @@ def _api_model(settings: Settings) -> ModelSettings | None:
     return next(model for model in settings.models if model.name == chosen)
 
 
-def _names_twice(models: Sequence[ModelPlan], *, taken: Sequence[str]) -> Iterator[Problem]:
+def _plan_api(
+    settings: Settings, around: Surroundings, trained: Mapping[str, TrainedModel]
+) -> ServicePlan | None:
+    model = _api_model(settings)
+    if model is None:
+        return None
+    made = trained[model.name]
+    return plan_api(settings, around, model=model, weights=made.weights, built_on=made.identity)
+
+
+def _names_twice(plan: PipelinePlan) -> Iterator[Problem]:
     """Containers called alike, such as run `b-c` of model `a` and run `c` of model `a-b`."""
-    seen = set(taken)
-    for index, model in enumerate(models):
-        for name in (*(stage.name for stage in model.stages), model.ollama_model.name):
-            if name in seen:
+    checks = (plan.accelerator_check,) if plan.accelerator_check else ()
+    seen = {thing.name for thing in (*plan.services, *checks, plan.dataset_registration)}
+    for index, model in enumerate(plan.models):
+        for step in (*model.steps, model.ollama_model):
+            if step.name in seen:
                 yield Problem(
                     f"models[{index}].name",
                     repr(model.name),
-                    f"with the name of a step it gives {name}, which is taken",
+                    f"with the name of a step it gives {step.name}, which is taken",
                     "Rename the model or its training run",
                 )
-            seen.add(name)
+            seen.add(step.name)

@@ -1,12 +1,10 @@
 """What keeps running: the Ollama server, LLaMA Board and the OpenAI-style API (T1, E1, E5)."""
 
-from dataclasses import dataclass
-
-from planning import paths
-from planning.container import GIB, ContainerPlan, Mount, Port, plan_accelerator
-from planning.images import ImagesPlan
+from plan.container import GIB, Container, Port
+from plan.service import Healthcheck, ServicePlan
+from planning.accelerator import plan_accelerator
+from planning.step import Surroundings, offline_environment
 from planning.training_arguments import Weights
-from planning.training_run import TRAINING_MOUNTS, offline_environment
 from stack_configs.settings.models import ModelSettings
 from stack_configs.settings.root import Settings
 
@@ -15,53 +13,23 @@ BOARD_PORT = 7860
 API_PORT = 8000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Healthcheck:
-    """How the engine finds out that a service answers. Times in seconds."""
-
-    tests: tuple[str, ...]
-    interval: int
-    start_period: int
-    wait: int
-    """How long `pulumi up` waits for the first healthy answer."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServicePlan:
-    """A container that keeps running."""
-
-    name: str
-    container: ContainerPlan
-    healthcheck: Healthcheck
-    key: str
-    """Settings key of its port, for messages."""
-    secret_environment: tuple[str, ...] = ()
-    """Variables that the container gets and no plan holds."""
-
-    @property
-    def port(self) -> Port:
-        """The one port of the service."""
-        return self.container.ports[0]
-
-
-def plan_ollama_server(settings: Settings, images: ImagesPlan, stack: str) -> ServicePlan:
+def plan_ollama_server(settings: Settings, around: Surroundings) -> ServicePlan:
     """The Ollama server. It reads GGUF files where they lie, so that no byte is sent twice."""
     server = settings.ollama_server
     accelerator = plan_accelerator(settings.host)
     return ServicePlan(
-        name=f"{stack}-ollama-server",
-        key="ollama_server.port",
-        container=ContainerPlan(
-            image=images.ollama.role,
+        name=around.names.ollama_server,
+        title="start the Ollama server",
+        settings="ollama_server",
+        container=Container(
+            image=around.images.ollama.reference,
             environment={
                 **accelerator.environment,
                 "OLLAMA_HOST": f"0.0.0.0:{OLLAMA_PORT}",
                 **server.environment,
             },
-            mounts=(
-                Mount(volume="ollama", target=str(paths.OLLAMA_STORE)),
-                Mount(volume="output", target=str(paths.OUTPUT), read_only=True),
-            ),
+            mounts=(around.volumes.ollama.mount(), around.volumes.output.mount(read_only=True)),
+            network=around.names.network,
             ports=(
                 Port(internal=OLLAMA_PORT, external=server.port, bind_address=server.bind_address),
             ),
@@ -73,17 +41,18 @@ def plan_ollama_server(settings: Settings, images: ImagesPlan, stack: str) -> Se
     )
 
 
-def plan_board(settings: Settings, images: ImagesPlan, stack: str) -> ServicePlan | None:
+def plan_board(settings: Settings, around: Surroundings) -> ServicePlan | None:
     """LLaMA Board, or None where the settings turn it off."""
     board = settings.board
     if not board.enabled:
         return None
     accelerator = plan_accelerator(settings.host)
     return ServicePlan(
-        name=f"{stack}-board",
-        key="board.port",
-        container=ContainerPlan(
-            image=images.llamafactory.role,
+        name=around.names.board,
+        title="start LLaMA Board",
+        settings="board",
+        container=Container(
+            image=around.images.llamafactory.reference,
             command=("llamafactory-cli", "webui"),
             environment={
                 **accelerator.environment,
@@ -92,7 +61,8 @@ def plan_board(settings: Settings, images: ImagesPlan, stack: str) -> ServicePla
                 "GRADIO_SHARE": "1" if board.share else "0",
                 "GRADIO_ANALYTICS_ENABLED": "False",
             },
-            mounts=TRAINING_MOUNTS,
+            mounts=around.volumes.training_mounts,
+            network=around.names.network,
             ports=(
                 Port(internal=BOARD_PORT, external=board.port, bind_address=board.bind_address),
             ),
@@ -106,7 +76,12 @@ def plan_board(settings: Settings, images: ImagesPlan, stack: str) -> ServicePla
 
 
 def plan_api(
-    settings: Settings, images: ImagesPlan, stack: str, *, model: ModelSettings, weights: Weights
+    settings: Settings,
+    around: Surroundings,
+    *,
+    model: ModelSettings,
+    weights: Weights,
+    built_on: str,
 ) -> ServicePlan:
     """`llamafactory-cli api` on a trained model: its base model, and its adapter where it has one.
 
@@ -121,10 +96,13 @@ def plan_api(
         "template": model.template,
     }
     return ServicePlan(
-        name=f"{stack}-api",
-        key="api.port",
-        container=ContainerPlan(
-            image=images.llamafactory.role,
+        name=around.names.api,
+        title=f"start the API of {model.name}",
+        settings="api",
+        path="/v1",
+        built_on=built_on,
+        container=Container(
+            image=around.images.llamafactory.reference,
             command=(
                 *("llamafactory-cli", "api"),
                 *(f"--{key}={value}" for key, value in arguments.items() if value is not None),
@@ -136,7 +114,8 @@ def plan_api(
                 "API_PORT": str(API_PORT),
                 "API_MODEL_NAME": model.name,
             },
-            mounts=TRAINING_MOUNTS,
+            mounts=around.volumes.training_mounts,
+            network=around.names.network,
             ports=(Port(internal=API_PORT, external=api.port, bind_address=api.bind_address),),
             shm_bytes=int(settings.host.shm_size_gb * GIB),
             accelerator=accelerator,

@@ -1,10 +1,10 @@
 """What holds a training back without making it fail: told before it runs (T5, T6)."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from plan.host import HostFacts
+from plan.problem import Problem
 from planning.memory_estimate import parameters_b
-from stack_configs.settings.problem import Problem
 from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
@@ -14,10 +14,10 @@ MERGE_GB_PER_BILLION = 2.0
 """`llamafactory-cli export` loads the model in 16 bits."""
 
 
-def find_advice(settings: Settings, facts: Mapping[str, Any]) -> list[Problem]:
+def find_advice(settings: Settings, facts: HostFacts) -> list[Problem]:
     """Everything worth a warning.
 
-    `facts` is what the host check saw: `cpu_cores`, `memory_gb`; empty where it did not look.
+    `facts` is what the look at the host saw; empty where nobody looked.
     """
     return [
         *_about_the_host(settings),
@@ -44,9 +44,9 @@ def _about_the_host(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def _about_merges(settings: Settings, facts: Mapping[str, Any]) -> Iterator[Problem]:
+def _about_merges(settings: Settings, facts: HostFacts) -> Iterator[Problem]:
     for index, model in enumerate(settings.models):
-        billions, memory = parameters_b(model.base_model), facts.get("memory_gb")
+        billions, memory = parameters_b(model.base_model), facts.memory_gb
         if billions is None or memory is None or model.merge.export_device != "cpu":
             continue
         if memory < (needed := MERGE_GB_PER_BILLION * billions):
@@ -60,9 +60,9 @@ def _about_merges(settings: Settings, facts: Mapping[str, Any]) -> Iterator[Prob
 
 
 def _about_a_run(
-    run: TrainingRunSettings, settings: Settings, facts: Mapping[str, Any], key: str
+    run: TrainingRunSettings, settings: Settings, facts: HostFacts, key: str
 ) -> Iterator[Problem]:
-    host, cores = settings.host, facts.get("cpu_cores")
+    host, cores = settings.host, facts.cpu_cores
     if run.threads is not None and cores is not None and run.threads > cores:
         yield Problem(
             f"{key}.threads",

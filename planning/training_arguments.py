@@ -7,6 +7,9 @@ from typing import Any
 from stack_configs.settings.models import ChatTemplate
 from stack_configs.settings.training_runs import TrainingRunSettings
 
+LOCATIONS = frozenset({"model_name_or_path", "model_revision", "adapter_name_or_path"})
+"""Arguments that say where the weights lie. What the weights are is told by `Weights.made_of`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
@@ -16,8 +19,9 @@ class Weights:
     """Hub id or path inside the container."""
     revision: str | None = None
     adapter: str | None = None
-    fingerprints: tuple[str, ...] = ()
-    """Of the steps that made them."""
+    made_of: tuple[str, ...] = ()
+    """What tells these weights from others: identities of the steps that made them, a commit, a
+    digest."""
 
 
 def render_arguments(

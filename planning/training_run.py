@@ -8,13 +8,19 @@ from typing import Any
 
 import yaml
 
-from planning import paths
-from planning.container import GIB, Accelerator, ContainerPlan, Mount
+from plan import paths
+from plan.container import GIB, HOST_NETWORK, Accelerator, Container
+from plan.identity import identity
+from plan.step import ContainerStepPlan
 from planning.dataset_registration import DatasetPlan, render_dataset_info
-from planning.fingerprint import fingerprint
-from planning.images import ImagePlan
-from planning.stage import OUTPUT_MOUNT, StagePlan, then_complete
-from planning.training_arguments import Weights, deepspeed_config, render_arguments
+from planning.images import extras_of
+from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment, then_complete
+from planning.training_arguments import (
+    LOCATIONS,
+    Weights,
+    deepspeed_config,
+    render_arguments,
+)
 from stack_configs.settings.host import HostSettings
 from stack_configs.settings.models import ChatTemplate
 from stack_configs.settings.training_runs import Stage, TrainingRunSettings
@@ -22,16 +28,12 @@ from stack_configs.settings.training_runs import Stage, TrainingRunSettings
 CONFIG = "train.yaml"
 DEEPSPEED_CONFIG = "deepspeed.json"
 
-TRAINING_MOUNTS = (
-    Mount(volume="data", target=str(paths.DATA)),
-    OUTPUT_MOUNT,
-    Mount(volume="hf_cache", target=str(paths.HF_CACHE)),
-)
-"""The guide's three mounts (F7)."""
+BOOKKEEPING = frozenset({"logging_steps", "save_steps", "save_total_limit", "report_to"})
+"""Arguments that change what is told and kept of a training, and nothing of what it makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingRunPlan(StagePlan):
+class TrainingRunPlan(ContainerStepPlan):
     """One `llamafactory-cli train`."""
 
     yields_adapter: bool
@@ -41,35 +43,44 @@ class TrainingRunPlan(StagePlan):
 def plan_training_run(
     settings: TrainingRunSettings,
     *,
-    name: str,
     model: str,
     template: ChatTemplate,
     weights: Weights,
     reward_model: TrainingRunPlan | None,
     datasets: Sequence[DatasetPlan],
-    image: ImagePlan,
+    around: Surroundings,
     accelerator: Accelerator,
     host: HostSettings,
+    processes: int | str,
     offline: bool,
 ) -> TrainingRunPlan:
-    """One run. `datasets` are those that it names; `offline` forbids any look at the hub."""
+    """One run. `datasets` are those that it names; `offline` forbids any look at the hub.
+
+    `processes` is the number of devices that train together, `all` where nobody could count them.
+    """
     arguments = render_arguments(settings, template=template, weights=weights)
     if host.cluster:
         # Every host goes on by itself afterwards, or resumes: none has the files of another.
         arguments["save_on_each_node"] = True
     info = render_dataset_info(datasets)
-    built_on = (*weights.fingerprints, *([reward_model.fingerprint] if reward_model else []))
-    mark = fingerprint(
+    image = around.images.llamafactory
+    deepspeed = json.dumps(deepspeed_config(settings), indent=2) + "\n"
+    mark = identity(
         "training-run",
-        image.reference,
-        arguments,
+        image.recipe,
+        sorted(set(extras_of(settings))),
+        {key: value for key, value in arguments.items() if key not in LOCATIONS | BOOKKEEPING},
+        deepspeed if settings.deepspeed else None,
         info,
-        [d.digest for d in datasets],
-        built_on,
+        [dataset.file.digest for dataset in datasets],
+        weights.made_of,
+        reward_model.identity if reward_model else None,
         # Together they take larger steps. Who leads, and where, changes nothing.
-        *([host.cluster.nodes] if host.cluster else []),
+        [processes, host.cluster.nodes if host.cluster else 1],
     )
-    folder = paths.partial(mark)
+    # Hosts that train together may share a directory, and each needs a folder of its own.
+    name = f"{mark}-rank{host.cluster.rank}" if host.cluster else mark
+    folder = paths.partial(name)
     located: dict[str, Any] = {
         **arguments,
         "dataset_dir": str(folder),
@@ -78,20 +89,21 @@ def plan_training_run(
     files = {"dataset_info.json": info}
     if settings.deepspeed:
         located["deepspeed"] = str(folder / DEEPSPEED_CONFIG)
-        files[DEEPSPEED_CONFIG] = json.dumps(deepspeed_config(settings), indent=2) + "\n"
+        files[DEEPSPEED_CONFIG] = deepspeed
     if reward_model is not None:
         located["reward_model"] = str(reward_model.artefact)
         located["reward_model_type"] = "lora" if reward_model.yields_adapter else "full"
     files[CONFIG] = yaml.safe_dump(located, sort_keys=False, allow_unicode=True)
     return TrainingRunPlan(
         noun="training-run",
-        name=name,
+        name=around.name(model, settings.name),
         title=f"train {model}: {settings.stage}, {settings.finetuning_type}",
-        fingerprint=mark,
-        container=ContainerPlan(
-            image=image.role,
+        identity=mark,
+        folder=name,
+        container=Container(
+            image=image.reference,
             command=then_complete(
-                mark,
+                name,
                 drop_what_cannot_be_resumed(folder, stage=settings.stage),
                 f"llamafactory-cli train {folder / CONFIG}",
             ),
@@ -100,8 +112,8 @@ def plan_training_run(
                 **_environment(settings, offline=offline),
                 **_cluster_environment(host),
             },
-            mounts=TRAINING_MOUNTS,
-            network="host" if host.cluster else "stack",
+            mounts=around.volumes.training_mounts,
+            network=HOST_NETWORK if host.cluster else around.names.network,
             shm_bytes=int(host.shm_size_gb * GIB),
             accelerator=accelerator,
         ),
@@ -109,7 +121,9 @@ def plan_training_run(
         progress_log="trainer_log.jsonl",
         results="all_results.json",
         secret_environment=() if offline else ("HF_TOKEN",),
+        preload=BUNDLED_LIBGOMP,
         deadline_seconds=int(settings.deadline_hours * 3600),
+        deadline_setting="training_runs[].deadline_hours",
         yields_adapter=settings.finetuning_type == "lora",
     )
 
@@ -155,8 +169,3 @@ def _cluster_environment(host: HostSettings) -> dict[str, str]:
         # LLaMA-Factory starts a process for each device, and counts no processor as one.
         **({"NPROC_PER_NODE": "1"} if host.hardware == "cpu" else {}),
     }
-
-
-def offline_environment() -> dict[str, str]:
-    """No look at the hub: nothing there is needed, and the look costs seconds or fails."""
-    return {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}

@@ -1,23 +1,33 @@
-"""How every program here is run: a spec on stdin, one JSON line on stdout, words on stderr."""
+"""How every program here is run: a request on stdin, one JSON line on stdout, words on stderr."""
 
-import gc
-import json
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
+from plan.codec import DecodeError, decode, encode
+from plan.step import Request, StepPlan
 from runtime.failure import StepError
 
 INTERRUPTED = 130
 
-Spec = Mapping[str, Any]
-Action = Callable[[Spec], Mapping[str, Any]]
-
 
 class Interrupted(BaseException):
     """The caller went away or asked to stop; the message says what goes on without it."""
+
+
+class Program(Protocol):
+    """A module that converges one kind of step."""
+
+    KIND: type[StepPlan]
+    """What its requests hold."""
+
+    converge: Callable[[Request[Any]], Any]
+    """Makes what the step is to leave behind, unless it is there. Its result is for the graph."""
+
+    delete: Callable[[Request[Any]], Any]
+    """Takes back what the step alone has; what it made for others stays."""
 
 
 def say(line: str) -> None:
@@ -28,15 +38,17 @@ def say(line: str) -> None:
         raise Interrupted from error
 
 
-def run_program(actions: Mapping[str, Action], arguments: list[str]) -> int:
-    """Run the action that the arguments name; the exit code."""
-    # What is loaded stays: taking it apart at the exit would cost every step of every up.
-    gc.freeze()
+def run_program(program: Program, action: str) -> int:
+    """Converge or delete what the request on stdin asks for; the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
+    act = {"converge": program.converge, "delete": program.delete}[action]
     try:
-        result = _choose(actions, arguments)(_read_spec())
-        print(json.dumps(result, sort_keys=True, ensure_ascii=False), flush=True)
+        request = decode(Request[program.KIND], sys.stdin.read())  # type: ignore[name-defined]
+        print(encode(act(request)), flush=True)
+    except DecodeError as error:
+        say(f"error: the request on stdin cannot be read: {error}")
+        return 1
     except StepError as error:
         say(f"error: {error}")
         return 1
@@ -47,33 +59,6 @@ def run_program(actions: Mapping[str, Action], arguments: list[str]) -> int:
     except BrokenPipeError:
         return INTERRUPTED
     return 0
-
-
-def part(spec: Spec, key: str) -> Any:
-    """One value of a spec that must be there."""
-    try:
-        return spec[key]
-    except KeyError:
-        raise StepError(
-            f"the spec on stdin has no {key!r}; the program that wrote it must"
-        ) from None
-
-
-def _choose(actions: Mapping[str, Action], arguments: list[str]) -> Action:
-    allowed = " or ".join(sorted(actions))
-    if len(arguments) != 1 or arguments[0] not in actions:
-        raise StepError(f"the arguments are {arguments}: say {allowed}, with a spec on stdin")
-    return actions[arguments[0]]
-
-
-def _read_spec() -> Spec:
-    try:
-        spec = json.load(sys.stdin)
-    except ValueError as error:
-        raise StepError(f"the spec on stdin is no JSON ({error}); send one JSON object") from error
-    if not isinstance(spec, dict):
-        raise StepError("the spec on stdin is no JSON object; send one")
-    return spec
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -25,6 +25,12 @@ Content = bytes | Path
 
 def size_of(engine: Engine, container: str, path: str) -> int | None:
     """Bytes of a file in the container; None when nothing is at that path."""
+    stat = stat_of(engine, container, path)
+    return None if stat is None else int(stat["size"])
+
+
+def stat_of(engine: Engine, container: str, path: str) -> dict[str, Any] | None:
+    """Name, size, mode and time of a file in the container; None when nothing is at that path."""
     with engine.calls() as api:
         # The SDK has no call for this one; its `get_archive` begins to send the content too.
         url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
@@ -32,7 +38,8 @@ def size_of(engine: Engine, container: str, path: str) -> int | None:
         if response.status_code == HTTPStatus.NOT_FOUND:
             return None
         response.raise_for_status()
-    return int(json.loads(base64.b64decode(response.headers[STAT_HEADER]))["size"])
+    found: dict[str, Any] = json.loads(base64.b64decode(response.headers[STAT_HEADER]))
+    return found
 
 
 def read_files(engine: Engine, container: str, path: str) -> dict[str, bytes] | None:

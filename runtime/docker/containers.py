@@ -1,17 +1,15 @@
 """Containers of a step: how they are recognised, and what the engine is told about a new one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from plan import labels
+from plan.container import Accelerator, Container, Mount
+from plan.owner import Owner
 from runtime.docker.engine import Engine
 from runtime.failure import EngineError, MissingError, StepError
-
-STACK_LABEL = "finetune-stack.stack"
-STEP_LABEL = "finetune-stack.step"
-FINGERPRINT_LABEL = "finetune-stack.fingerprint"
 
 STOP_SECONDS = 10
 
@@ -27,121 +25,83 @@ Summary = Mapping[str, Any]
 """A container as the engine lists it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """Who a container belongs to."""
-
-    stack: str
-    name: str
-    fingerprint: str
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Its labels on everything that is made for it."""
-        return {
-            STACK_LABEL: self.stack,
-            STEP_LABEL: self.name,
-            FINGERPRINT_LABEL: self.fingerprint,
-        }
+def step_labels(owner: Owner, step: str, identity: str = "") -> dict[str, str]:
+    """Labels of everything that is made for a step."""
+    own = {labels.STEP: step, **({labels.IDENTITY: identity} if identity else {})}
+    return {**owner.labels, **own}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mount:
-    """A volume, or a directory of the engine's host, at a path of the container."""
-
-    type: str
-    source: str
-    target: str
-    read_only: bool = False
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """As the engine takes it."""
-        return {
-            "Type": self.type,
-            "Source": self.source,
-            "Target": self.target,
-            "ReadOnly": self.read_only,
-        }
-
-    def is_in(self, container: Summary, *, writable: bool) -> bool:
-        """Whether a listed container mounts the same thing at the same place."""
-        return any(
-            self.source in (mount.get("Name"), mount.get("Source"))
-            and mount.get("Destination") == self.target
-            and (mount.get("RW", False) or not writable)
-            for mount in container.get("Mounts") or ()
-        )
+def is_mounted(mount: Mount, container: Summary, *, writable: bool) -> bool:
+    """Whether a listed container mounts the same thing at the same place."""
+    return any(
+        mount.source in (found.get("Name"), found.get("Source"))
+        and found.get("Destination") == mount.target
+        and (found.get("RW", False) or not writable)
+        for found in container.get("Mounts") or ()
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Accelerator:
-    """How the container reaches the accelerators of the host."""
+def body(container: Container, given: Mapping[str, str]) -> dict[str, Any]:
+    """A container as the engine takes it, with these labels.
 
-    gpus: str | int | None = None
-    devices: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    host_mounts: tuple[str, ...] = ()
-    security_opts: tuple[str, ...] = ()
-
-    @property
-    def host_config(self) -> dict[str, Any]:
-        """As the engine takes it: what `docker run --gpus, --device, --group-add` send."""
-        config: dict[str, Any] = {}
-        if self.gpus is not None:
-            count = -1 if self.gpus == "all" else int(self.gpus)
-            config["DeviceRequests"] = [{"Count": count, "Capabilities": [["gpu"]]}]
-        if self.devices:
-            config["Devices"] = [
-                {"PathOnHost": node, "PathInContainer": node, "CgroupPermissions": "rwm"}
-                for node in self.devices
-            ]
-        if self.groups:
-            config["GroupAdd"] = list(self.groups)
-        if self.security_opts:
-            config["SecurityOpt"] = list(self.security_opts)
-        return config
+    Never removed by itself: a failed one has a log to read.
+    """
+    host_config = {
+        # An init process: it hands signals on and reaps what data loaders leave behind.
+        "Init": True,
+        "Mounts": [
+            _mount_body(mount) for mount in (*container.mounts, *container.accelerator.mounts)
+        ],
+        "NetworkMode": container.network,
+        "ShmSize": container.shm_bytes,
+        **_accelerator_body(container.accelerator),
+    }
+    return {
+        "Image": container.image,
+        **({"Cmd": list(container.command)} if container.command else {}),
+        "Env": [f"{key}={value}" for key, value in container.environment.items()],
+        "Labels": dict(given),
+        "HostConfig": host_config,
+    }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ContainerSpec:
-    """A container that does one thing and ends."""
+def _mount_body(mount: Mount) -> dict[str, Any]:
+    return {
+        "Type": mount.type,
+        "Source": mount.source,
+        "Target": mount.target,
+        "ReadOnly": mount.read_only,
+    }
 
-    image: str
-    command: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    mounts: tuple[Mount, ...] = ()
-    network: str | None = None
-    shm_bytes: int | None = None
-    accelerator: Accelerator = field(default_factory=Accelerator)
 
-    def body(self, labels: Mapping[str, str]) -> dict[str, Any]:
-        """As the engine takes it. Never removed by itself: a failed one has a log to read."""
-        drivers = [
-            Mount(type="bind", source=path, target=path, read_only=True).body
-            for path in self.accelerator.host_mounts
+def _accelerator_body(accelerator: Accelerator) -> dict[str, Any]:
+    """What `docker run --gpus, --device, --group-add` send."""
+    config: dict[str, Any] = {}
+    if accelerator.gpus is not None:
+        count = -1 if accelerator.gpus == "all" else int(accelerator.gpus)
+        config["DeviceRequests"] = [{"Count": count, "Capabilities": [["gpu"]]}]
+    if accelerator.devices:
+        config["Devices"] = [
+            {"PathOnHost": node, "PathInContainer": node, "CgroupPermissions": "rwm"}
+            for node in accelerator.devices
         ]
-        host_config = {
-            # An init process: it hands signals on and reaps what data loaders leave behind.
-            "Init": True,
-            "Mounts": [mount.body for mount in self.mounts] + drivers,
-            **({"NetworkMode": self.network} if self.network else {}),
-            **({"ShmSize": self.shm_bytes} if self.shm_bytes else {}),
-            **self.accelerator.host_config,
-        }
-        return {
-            "Image": self.image,
-            **({"Cmd": list(self.command)} if self.command else {}),
-            "Env": [f"{key}={value}" for key, value in self.environment.items()],
-            "Labels": dict(labels),
-            "HostConfig": host_config,
-        }
+    if accelerator.groups:
+        config["GroupAdd"] = list(accelerator.groups)
+    if accelerator.security_opts:
+        config["SecurityOpt"] = list(accelerator.security_opts)
+    return config
 
 
 def list_containers(engine: Engine, *labels: str) -> list[Summary]:
     """Every container, running or not, with all these labels (`key=value`)."""
     with engine.calls() as api:
         return list(api.containers(all=True, filters={"label": list(labels)}))
+
+
+def name_of(container: Summary) -> str:
+    """The name of a listed container; its id where it has none."""
+    names = [str(name).lstrip("/") for name in container.get("Names") or ()]
+    return names[0] if names else str(container["Id"])[:12]
 
 
 def inspect(engine: Engine, container: str) -> Mapping[str, Any]:
@@ -151,21 +111,27 @@ def inspect(engine: Engine, container: str) -> Mapping[str, Any]:
     return found
 
 
-def containers_of(engine: Engine, stack: str, name: str) -> list[Summary]:
-    """The containers of one step, whatever their fingerprint."""
-    return list_containers(engine, f"{STACK_LABEL}={stack}", f"{STEP_LABEL}={name}")
+def containers_of(engine: Engine, owner: Owner, step: str) -> list[Summary]:
+    """The containers of one step, whatever their identity."""
+    found = list_containers(engine, f"{labels.STACK}={owner.stack}", f"{labels.STEP}={step}")
+    return [container for container in found if owner.owns(container.get("Labels"))]
 
 
-def create(engine: Engine, name: str | None, spec: ContainerSpec, labels: Mapping[str, str]) -> str:
-    """Create a container, not started; its id. Without a name the engine finds one."""
+def create(engine: Engine, name: str | None, container: Container, given: Mapping[str, str]) -> str:
+    """Create a container, not started; its id. Without a name the engine finds one.
+
+    Raises `StepError` for a name that is taken, and for an image or a volume that is gone: the
+    engine would make an empty volume that nobody owns.
+    """
+    demand_volumes(engine, container.mounts)
     try:
         with engine.calls() as api:
             created = api.create_container_from_config(  # type: ignore[no-untyped-call]
-                spec.body(labels), name
+                body(container, given), name
             )
     except MissingError as error:
         raise StepError(
-            f"cannot create container {name or ''} from image {spec.image}: {error.message}. "
+            f"cannot create container {name or ''} from image {container.image}: {error.message}. "
             "Run `pulumi up --refresh`, which makes what is missing"
         ) from error
     except EngineError as error:
@@ -176,6 +142,21 @@ def create(engine: Engine, name: str | None, spec: ContainerSpec, labels: Mappin
             f"Remove it (docker rm {name}) or rename it, then run again"
         ) from error
     return str(created["Id"])
+
+
+def demand_volumes(engine: Engine, mounts: Iterable[Mount]) -> None:
+    """Raises `StepError` for a volume that is gone."""
+    for mount in mounts:
+        if mount.type != "volume":
+            continue
+        try:
+            with engine.calls() as api:
+                api.inspect_volume(mount.source)
+        except MissingError as error:
+            raise StepError(
+                f"volume {mount.source} is gone, with all that was in it. "
+                "Run `pulumi up --refresh`, which makes it again"
+            ) from error
 
 
 def start(engine: Engine, container: str, name: str) -> None:
@@ -226,13 +207,13 @@ def ignored_when_gone() -> Iterator[None]:
 
 @contextmanager
 def volume_access(
-    engine: Engine, name: str, *mounts: Mount, image: str, labels: Mapping[str, str]
+    engine: Engine, name: str, *mounts: Mount, image: str, given: Mapping[str, str]
 ) -> Iterator[str]:
     """A container whose archive calls reach a volume: created, never started, and removed.
 
     Not one that happens to mount the volume: it could be replaced at any moment.
     """
-    created = create(engine, name, ContainerSpec(image=image, mounts=mounts), labels)
+    created = create(engine, name, Container(image=image, mounts=mounts), given)
     try:
         yield created
     finally:

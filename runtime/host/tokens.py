@@ -1,30 +1,29 @@
 """Tokens of steps: the one in the marker of finished work, or a new one where work is missing.
 
-A step's command reads its token on stdin: work that is gone brings a new token, which runs the
-command again, and the command writes that token into the marker it leaves.
+A step's request holds its token: work that is gone brings a new token, which runs the step's
+command again, and the program writes that token into the marker it leaves.
 """
 
 import hashlib
-import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
+from plan import labels
+from plan.container import Container, Mount
+from plan.host import Probe, TokenQuestions, Tokens
+from plan.marker import read_artefact_marker, read_served_marker
+from plan.owner import Owner
 from runtime.docker import archive, containers
-from runtime.docker.containers import Mount
 from runtime.docker.engine import Engine, in_parallel
-from runtime.failure import EngineError, StepError
-from runtime.host.host_facts import HostFacts
-from runtime.host.host_problems import is_ours
+from runtime.failure import EngineError, MissingError, StepError
+from runtime.host.snapshot import Snapshot
 
-HELPER = "host-check"
-PLANNED = "planned"
-
-Probe = Mapping[str, Any]
+HELPER = "host-look"
+NOT_RUNNING = "not running"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,94 +34,110 @@ class Place:
     is_running: bool
 
 
-def new_token() -> str:
-    """A token that no marker holds."""
-    return uuid.uuid4().hex
+def find_tokens(
+    engine: Engine, snapshot: Snapshot, owner: Owner, questions: TokenQuestions
+) -> Tokens:
+    """The token of everything that is there, and a new one for what is not."""
+    steps = _step_tokens(engine, snapshot, owner, questions)
+    return Tokens(
+        steps={step: token or uuid.uuid4().hex for step, token in steps.items()},
+        missing=tuple(step for step, token in steps.items() if token is None),
+        images={
+            role: _image_token(engine, image) or uuid.uuid4().hex
+            for role, image in questions.images.items()
+        },
+        services=_service_tokens(snapshot, owner, questions.services),
+    )
 
 
-def found_tokens(
-    engine: Engine,
-    facts: HostFacts,
-    probes: Sequence[Probe],
-    *,
-    stack: str,
-    helper_images: Sequence[str],
+def _service_tokens(snapshot: Snapshot, owner: Owner, services: Sequence[str]) -> Mapping[str, str]:
+    """A service of a stack that lives here and does not run has another token."""
+    if not any(owner.owns(network.get("Labels")) for network in snapshot.networks.values()):
+        return {}
+    running = {containers.name_of(c) for c in snapshot.containers if c.get("State") == "running"}
+    return {service: NOT_RUNNING for service in services if service not in running}
+
+
+def _image_token(engine: Engine, image: str) -> str | None:
+    try:
+        with engine.calls() as api:
+            config = api.inspect_image(image)["Config"]  # type: ignore[no-untyped-call]
+    except MissingError:
+        return None
+    # A label that is not there was left out by a version that had no such label.
+    return str((config.get("Labels") or {}).get(labels.TOKEN, ""))
+
+
+def _step_tokens(
+    engine: Engine, snapshot: Snapshot, owner: Owner, questions: TokenQuestions
 ) -> dict[str, str | None]:
-    """The token of every step whose work is there; None for the others."""
-    there = [
-        probe for probe in probes if probe.get("host_path") or probe["volume"] in facts.volumes
-    ]
-    reached = {probe["step"]: _mounting(facts, probe, stack) for probe in there}
-    unreached = [probe for probe in there if reached[probe["step"]] is None]
-    with _helper(engine, unreached, stack=stack, images=helper_images) as helper:
+    there = [probe for probe in questions.probes if _is_there(probe, snapshot)]
+    reached = {probe.step: _mounting(snapshot, probe, owner) for probe in there}
+    unreached = {_mount(probe) for probe in there if reached[probe.step] is None}
+    with look_into(engine, owner, unreached, images=questions.helper_images) as helper:
         looks: dict[Place, list[Probe]] = {}
         for probe in there:
-            if place := reached[probe["step"]] or helper:
+            if place := reached[probe.step] or helper:
                 looks.setdefault(place, []).append(probe)
         found = in_parallel(
             [partial(_tokens, engine, place, asked) for place, asked in looks.items()]
         )
     tokens = {step: token for answers in found for step, token in answers.items()}
-    return {probe["step"]: tokens.get(probe["step"]) for probe in probes}
+    return {probe.step: tokens.get(probe.step) for probe in questions.probes}
+
+
+def _is_there(probe: Probe, snapshot: Snapshot) -> bool:
+    return _mount(probe).type == "bind" or probe.source in snapshot.volumes
 
 
 def _tokens(engine: Engine, place: Place, probes: Sequence[Probe]) -> dict[str, str | None]:
-    paths = [path for probe in probes for path in (probe["marker"], probe.get("manifest")) if path]
+    paths = [path for probe in probes for path in (probe.marker, probe.manifest) if path]
     files = archive.read_running(engine, place.container, paths) if place.is_running else None
     if files is None:
         read = [partial(archive.read_file, engine, place.container, path) for path in paths]
         contents = zip(paths, in_parallel(read), strict=True)
         files = {path: content for path, content in contents if content is not None}
-    return {probe["step"]: _token(probe, files) for probe in probes}
+    return {probe.step: _token(probe, files) for probe in probes}
 
 
 def _token(probe: Probe, files: Mapping[str, bytes]) -> str | None:
-    try:
-        marker = json.loads(files[probe["marker"]])
-    except (KeyError, ValueError):
+    content = files.get(probe.marker)
+    if probe.manifest is None:
+        marker = read_artefact_marker(content)
+        return None if marker is None else marker.token
+    served = read_served_marker(content)
+    manifest = files.get(probe.manifest)
+    if served is None or manifest is None:
         return None
-    if not isinstance(marker, dict) or not isinstance(token := marker.get("token"), str):
-        return None
-    if manifest := probe.get("manifest"):
-        served = files.get(manifest)
-        if served is None:
-            return None
-        if hashlib.sha256(served).hexdigest() != marker.get("manifest_digest"):
-            return None
-    return token
+    return served.token if hashlib.sha256(manifest).hexdigest() == served.manifest_digest else None
 
 
-def _mounting(facts: HostFacts, probe: Probe, stack: str) -> Place | None:
+def _mounting(snapshot: Snapshot, probe: Probe, owner: Owner) -> Place | None:
     """One of the stack's containers that has the probe's volume where the probe expects it."""
-    mount = _mount(probe)
     places = [
         Place(container=str(container["Id"]), is_running=container.get("State") == "running")
-        for container in facts.containers
+        for container in snapshot.containers
         if container.get("State") not in ("removing", "dead")
-        and is_ours(container, stack)
-        and mount.is_in(container, writable=False)
+        and owner.owns(container.get("Labels"))
+        and containers.is_mounted(_mount(probe), container, writable=False)
     ]
     return max(places, key=lambda place: place.is_running, default=None)
 
 
 def _mount(probe: Probe) -> Mount:
-    """The probe's volume, or the directory of the host that is in its place."""
-    folder = probe.get("host_path")
-    return Mount(
-        type="bind" if folder else "volume",
-        source=folder or probe["volume"],
-        target=probe["mounted_at"],
-        read_only=True,
-    )
+    return Mount(source=probe.source, target=probe.mounted_at, read_only=True)
 
 
 @contextmanager
-def _helper(
-    engine: Engine, probes: Sequence[Probe], *, stack: str, images: Sequence[str]
+def look_into(
+    engine: Engine, owner: Owner, mounts: set[Mount], *, images: Sequence[str]
 ) -> Iterator[Place | None]:
-    """A container that mounts what no other does: created, never started, removed."""
-    mounts = {_mount(probe) for probe in probes}
-    created = _create(engine, sorted(mounts, key=str), stack, images) if mounts else None
+    """A container that mounts what no other does: created, never started, removed.
+
+    Nothing where there is no image to make it from, or no such directory.
+    """
+    wanted = sorted(mounts, key=lambda mount: mount.source)
+    created = _create(engine, owner, wanted, images) if wanted else None
     if created is None:
         yield None
         return
@@ -133,14 +148,13 @@ def _helper(
 
 
 def _create(
-    engine: Engine, mounts: Sequence[Mount], stack: str, images: Sequence[str]
+    engine: Engine, owner: Owner, mounts: Sequence[Mount], images: Sequence[str]
 ) -> str | None:
-    labels = {containers.STACK_LABEL: stack, containers.STEP_LABEL: HELPER}
-    for image in (*images, *_own_images(engine, stack)):
-        spec = containers.ContainerSpec(image=image, mounts=tuple(mounts))
+    for image in images:
+        container = Container(image=image, mounts=tuple(mounts))
         try:
             # No name: two previews may look at the same time.
-            return containers.create(engine, None, spec, labels)
+            return containers.create(engine, None, container, containers.step_labels(owner, HELPER))
         except EngineError as error:
             if error.status == HTTPStatus.BAD_REQUEST:
                 # A directory of the host that is not there: no work is in it either.
@@ -149,10 +163,3 @@ def _create(
         except StepError:
             continue
     return None
-
-
-def _own_images(engine: Engine, stack: str) -> Iterator[str]:
-    with engine.calls() as api:
-        found = api.images(filters={"label": f"{containers.STACK_LABEL}={stack}"})
-    for image in found:
-        yield str(image["Id"])

@@ -25,6 +25,10 @@ class Ollama:
         self._ends = time.monotonic() + seconds
         self._seconds = seconds
 
+    def wait_until_it_answers(self) -> None:
+        """Return as soon as the server answers."""
+        self.models()
+
     def models(self) -> list[str]:
         """The models in the store, as soon as the server answers."""
         waited_until = time.monotonic() + PATIENCE_SECONDS
@@ -64,11 +68,12 @@ class Ollama:
         self._demand(answered, command[:3])
         return clean(answered.output).strip()
 
-    def replace(self, served: str, candidate: str, replaced: str | None) -> None:
+    def replace(self, served: str, candidate: str, *, is_served: bool) -> None:
         """Let the candidate take the served name; what had it goes, with the layers it alone has.
 
         One command: there is a model of that name at every moment.
         """
+        replaced = f"{candidate}-replaced" if is_served else None
         steps = [
             *([["ollama", "cp", served, replaced]] if replaced else []),
             ["ollama", "cp", candidate, served],

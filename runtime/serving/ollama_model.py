@@ -1,78 +1,57 @@
 """Put a model into Ollama: made beside the old one, asked, and only then served.
 
-`ollama_model.py converge` does so unless the model is served already; `ollama_model.py delete`
-removes it, if the stack put it there. The spec comes on stdin.
+Deleting removes what an interruption left behind, and no served model: which names are served is
+for `served_models` to say, which knows all of them.
 """
 
-import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import contextlib
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from runtime.docker import archive, containers
-from runtime.docker.engine import Engine, in_parallel
-from runtime.failure import MissingError, StepError
-from runtime.steps.marker import write_marker
+from plan.marker import ServedModelMarker, read_served_marker
+from plan.paths import OLLAMA_STORE
+from plan.step import OllamaModelStep, Request
+from runtime.docker import archive
+from runtime.docker.engine import Engine
+from runtime.docker.marker_files import write_marker
+from runtime.failure import StepError
+from runtime.program import Interrupted, say
 from runtime.serving.ollama import Ollama
-from runtime.program import Spec, part, run_program, say
-from runtime.serving.served_model import (
-    ServedModel,
-    digest,
-    markers_of,
-    read_model,
-    still_ours,
-)
+from runtime.serving.store import candidate_name, is_running
 
-DEADLINE_SECONDS = 3600.0
+KIND = OllamaModelStep
 
 
-def converge(spec: Spec) -> Mapping[str, Any]:
+def converge(request: Request[OllamaModelStep]) -> Mapping[str, object]:
     """Serve the model; what it answered when it was asked."""
-    engine, model = Engine(spec.get("engine")), read_model(spec)
-    served = digest(engine, model)
-    known = archive.read_json(engine, model.server, model.marker)
-    if known and served and known.get("manifest_digest") == served:
-        answers, new = known["answers"], {}
-    else:
-        answers = _replace(engine, model, spec, is_served=served is not None)
-        new = {
-            "manifest_digest": digest(engine, model),
-            "answers": answers,
-            "step": model.step,
-            "model": model.served_name,
-            "manifest": model.manifest,
-        }
-        _drop_former_names(engine, model)
-    write_marker(
-        engine,
-        model.server,
-        root=model.store,
-        marker=model.marker,
-        content={"fingerprint": model.fingerprint, "token": part(spec, "token"), **new},
-    )
-    return {"fingerprint": model.fingerprint, "model": model.served_name, "answers": answers}
+    engine, step = Engine(request.engine), request.step
+    served = _digest(engine, step)
+    marker = read_served_marker(archive.read_file(engine, step.server, str(step.marker)))
+    if marker is None or served is None or marker.manifest_digest != served:
+        answers = _replace(engine, step, is_served=served is not None)
+        marker = ServedModelMarker(
+            identity=step.identity,
+            step=step.name,
+            model=step.served_name,
+            manifest=str(step.manifest),
+            manifest_digest=_digest(engine, step) or "",
+            answers=tuple(answers),
+        )
+    vouched = replace(marker, step=step.name, stack=request.owner.stack, token=request.token)
+    write_marker(engine, step.server, root=str(OLLAMA_STORE), path=str(step.marker), marker=vouched)
+    return {"identity": step.identity, "model": step.served_name, "answers": vouched.answers}
 
 
-def delete(spec: Spec) -> Mapping[str, Any]:
-    """Remove the model where it is the stack's, and what an interruption left behind."""
-    engine, model = Engine(spec.get("engine")), read_model(spec)
-    try:
-        is_running = containers.inspect(engine, model.server)["State"]["Running"]
-    except MissingError:
-        is_running = False
-    if not is_running:
-        say(f"{model.served_name}: its server is gone, and the model with it")
+def delete(request: Request[OllamaModelStep]) -> Mapping[str, Sequence[str]]:
+    """Remove the candidate that an interruption left behind."""
+    engine, step = Engine(request.engine), request.step
+    if not is_running(engine, step.server):
         return {"removed": []}
-    markers = markers_of(engine, model)
-    ollama = Ollama(
-        engine, model.server, title=f"remove {model.served_name}", seconds=DEADLINE_SECONDS
-    )
-    doomed = [*model.trials(ollama.models()), *still_ours(engine, model, markers)]
-    ollama.remove(doomed)
-    ollama.remove_folders([marker.folder for marker in markers])
-    return {"removed": doomed}
+    ollama = Ollama(engine, step.server, title=f"remove {step.name}", seconds=step.deadline_seconds)
+    left = [name for name in ollama.models() if name == candidate_name(step.identity)]
+    ollama.remove(left)
+    return {"removed": left}
 
 
 def satisfies(answer: str, expected: str) -> bool:
@@ -80,62 +59,50 @@ def satisfies(answer: str, expected: str) -> bool:
     return " ".join(expected.split()) in " ".join(answer.split())
 
 
-def _drop_former_names(engine: Engine, model: ServedModel) -> None:
-    """Names that the settings gave the model before go, now that it answers under another."""
-    former = [
-        marker for marker in markers_of(engine, model) if marker.served_name != model.served_name
-    ]
-    if not former:
-        return
-    title = f"serve {model.served_name}"
-    ollama = Ollama(engine, model.server, title=title, seconds=DEADLINE_SECONDS)
-    if names := still_ours(engine, model, former):
-        say(f"{title}: removing its former name {', '.join(names)}")
-        ollama.remove(names)
-    ollama.remove_folders([marker.folder for marker in former])
+def _digest(engine: Engine, step: OllamaModelStep) -> str | None:
+    """What is served under the name now; None when nothing is."""
+    content = archive.read_file(engine, step.server, str(step.manifest))
+    return None if content is None else hashlib.sha256(content).hexdigest()
 
 
-def _replace(
-    engine: Engine, model: ServedModel, spec: Spec, *, is_served: bool
-) -> list[dict[str, str]]:
-    title = f"serve {model.served_name}"
-    seconds = float(spec.get("deadline_seconds") or DEADLINE_SECONDS)
-    ollama = Ollama(engine, model.server, title=title, seconds=seconds)
-    candidate = model.trial("candidate-")
+def _replace(engine: Engine, step: OllamaModelStep, *, is_served: bool) -> list[dict[str, str]]:
+    title = f"serve {step.served_name}"
+    ollama = Ollama(engine, step.server, title=title, seconds=step.deadline_seconds)
+    candidate = candidate_name(step.identity)
     say(f"{title}: creating it as {candidate}")
-    models, _ = in_parallel(
-        [ollama.models, lambda: ollama.put_modelfile(candidate, part(spec, "modelfile"))]
-    )
-    ollama.remove(model.trials(models or ()))
-    ollama.create(candidate, spec.get("quantize"))
-    answers = []
-    for smoke in spec.get("smoke_prompts") or ():
-        prompt, expected = part(smoke, "prompt"), part(smoke, "expect")
-        answer = ollama.ask(candidate, prompt)
-        if not satisfies(answer, expected):
+    ollama.wait_until_it_answers()
+    ollama.put_modelfile(candidate, step.modelfile)
+    try:
+        ollama.create(candidate, step.quantize)
+        answers = _ask(ollama, step, candidate, is_served=is_served)
+    except (StepError, Interrupted):
+        # Whatever went wrong: nothing of it stays, and what was served goes on answering.
+        with contextlib.suppress(StepError):
             ollama.remove([candidate])
-            raise StepError(_unexpected(model, prompt, expected, answer, is_served=is_served))
-        say(f"{title}: {prompt!r} is answered as expected")
-        answers.append({"prompt": prompt, "answer": answer})
-    ollama.replace(model.served_name, candidate, model.trial("replaced-") if is_served else None)
-    say(f"{title}: it takes the name {model.served_name}")
+        raise
+    ollama.replace(step.served_name, candidate, is_served=is_served)
+    say(f"{title}: it takes the name {step.served_name}")
     return answers
 
 
-def _unexpected(
-    model: ServedModel, prompt: str, expected: str, answer: str, *, is_served: bool
-) -> str:
-    before = (
-        f"The {model.served_name} served before goes on answering."
-        if is_served
-        else f"Nothing is served as {model.served_name} yet."
-    )
-    return (
-        f"the new model for {model.served_name} does not answer as the settings expect.\n"
-        f"  asked:    {prompt}\n  expected: {expected}\n  answered: {answer}\n  {before} "
-        "Train longer, or correct ollama_model.smoke_prompts, then run `pulumi up` again."
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(run_program({"converge": converge, "delete": delete}, sys.argv[1:]))
+def _ask(
+    ollama: Ollama, step: OllamaModelStep, candidate: str, *, is_served: bool
+) -> list[dict[str, str]]:
+    answers = []
+    for smoke in step.smoke_prompts:
+        answer = ollama.ask(candidate, smoke.prompt)
+        if not satisfies(answer, smoke.expect):
+            before = (
+                f"The {step.served_name} served before goes on answering."
+                if is_served
+                else f"Nothing is served as {step.served_name} yet."
+            )
+            raise StepError(
+                f"the new model for {step.served_name} does not answer as the settings expect.\n"
+                f"  asked:    {smoke.prompt}\n  expected: {smoke.expect}\n  answered: {answer}\n"
+                f"  {before} Train longer, or correct ollama_model.smoke_prompts, then run "
+                "`pulumi up` again."
+            )
+        say(f"serve {step.served_name}: {smoke.prompt!r} is answered as expected")
+        answers.append({"prompt": smoke.prompt, "answer": answer})
+    return answers

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from stack_configs.settings.problem import Problem
+from plan.problem import Problem
 from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, Field, PrivateAttr, ValidationInfo, model_validator
 
 from stack_configs.settings.dataset_rows import Layout, check_rows, read_rows
-from stack_configs.settings.problem import rule_error
+from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import StrictModel
 
 

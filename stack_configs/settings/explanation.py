@@ -10,8 +10,9 @@ from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from stack_configs.settings.problem import SECRET_KEY, Problem
+from plan.problem import Problem
 from stack_configs.settings.root import Settings
+from stack_configs.settings.rule import RULE, SECRET_KEY
 
 TYPE_RULES = {
     "model_": "must be a section with keys of its own",
@@ -44,7 +45,7 @@ def _problem(location: Location, details: Sequence[ErrorDetails]) -> Problem:
     key = _key(location) or "settings"
     detail = details[0]
     kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "finetune_rule":
+    if kind == RULE:
         return Problem(key, "", context["rule"], _sentence(context["way_out"]))
     if kind == "missing":
         return Problem(key, "", "it is required and missing", "Add it")

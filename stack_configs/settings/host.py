@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stack_configs.settings.problem import rule_error
+from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import Port, StrictModel
 
 Hardware = Literal["cpu", "cuda", "rocm", "npu"]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from stack_configs.settings.problem import rule_error
+from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import ImageReference, StrictModel, Url, Version
 
 Extra = Literal["bitsandbytes", "deepspeed", "liger-kernel", "metrics", "ppo", "unsloth"]

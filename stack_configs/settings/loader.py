@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from plan.problem import Problem, SettingsError
 from stack_configs.settings.consistency import find_inconsistencies
 from stack_configs.settings.explanation import find_problems
-from stack_configs.settings.problem import Problem, SettingsError
 from stack_configs.settings.root import Settings
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stack_configs.settings.ollama_parameters import ModelfileText, OllamaParameters
-from stack_configs.settings.problem import rule_error
+from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import Name, StrictModel
 from stack_configs.settings.training_runs import TrainingRunSettings
 

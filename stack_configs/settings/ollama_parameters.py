@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from stack_configs.settings.problem import rule_error
+from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import StrictModel
 
 

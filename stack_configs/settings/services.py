@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from stack_configs.settings.problem import SECRET_KEY, rule_error
+from stack_configs.settings.rule import SECRET_KEY, rule_error
 from stack_configs.settings.strict_model import BindAddress, Name, Port, StrictModel
 
 OWNED_VARIABLES = frozenset({"OLLAMA_HOST", "OLLAMA_MODELS"})

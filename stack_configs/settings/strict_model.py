@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from stack_configs.settings.problem import rule_error
+from stack_configs.settings.rule import rule_error
 
 
 class StrictModel(BaseModel):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stack_configs.settings.problem import SECRET_KEY, rule_error
+from stack_configs.settings.rule import SECRET_KEY, rule_error
 from stack_configs.settings.strict_model import Name, StrictModel
 
 Stage = Literal["pt", "sft", "rm", "ppo", "dpo", "kto"]

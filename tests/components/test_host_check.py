@@ -5,7 +5,7 @@ import pytest
 
 from components.host_check import HostFacts, HostLook
 from planning.pipeline import PipelinePlan
-from stack_configs.settings.problem import SettingsError
+from plan.problem import SettingsError
 from tests.components.conftest import Host
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planning.fingerprint import LENGTH, file_digest, fingerprint, tree_digest
+from plan.identity import LENGTH, file_digest, fingerprint, tree_digest
 
 scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=10)
 values = st.recursive(

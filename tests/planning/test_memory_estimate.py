@@ -8,7 +8,7 @@ import pytest
 from planning.memory_estimate import estimate_gpu_memory_gb, parameters_b
 from planning.pipeline import PipelinePlan
 from stack_configs.settings.models import BaseModelSettings
-from stack_configs.settings.problem import SettingsError
+from plan.problem import SettingsError
 from stack_configs.settings.training_runs import TrainingRunSettings
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from planning.pipeline import PipelinePlan
-from stack_configs.settings.problem import SettingsError
+from plan.problem import SettingsError
 
 PlanWith = Callable[..., PipelinePlan]
 STEPS = ["base-model", "sft", "merge", "gguf-conversion", "ollama-model"]

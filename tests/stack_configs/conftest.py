@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stack_configs.settings.loader import load_settings, parse_settings
-from stack_configs.settings.problem import Problem, SettingsError
+from plan.problem import Problem, SettingsError
 
 # Several suites may share a slow machine: an example's time says nothing about the code.
 hypothesis.settings.register_profile("suite", deadline=None, max_examples=50)

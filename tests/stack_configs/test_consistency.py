@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stack_configs.settings.problem import Problem
+from plan.problem import Problem
 
 Find = Callable[[Any], list[Problem]]
 RUN = "models[0].training_runs[0]"

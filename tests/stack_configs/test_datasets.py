@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stack_configs.settings.dataset_rows import Layout, check_rows, read_rows
 from stack_configs.settings.loader import parse_settings
-from stack_configs.settings.problem import Problem
+from plan.problem import Problem
 
 Find = Callable[[Any], list[Problem]]
 ALPACA = Layout(prompt="instruction", query="input", answers=("output",))

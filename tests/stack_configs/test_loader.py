@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stack_configs.settings.loader import SettingsYaml, load_settings
-from stack_configs.settings.problem import Problem, SettingsError
+from plan.problem import Problem, SettingsError
 
 Find = Callable[[Any], list[Problem]]
 

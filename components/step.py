@@ -1,0 +1,89 @@
+"""The one place where a step becomes a Pulumi command."""
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+import pulumi_command as command
+
+from plan.codec import encode
+from plan.owner import Owner
+from plan.step import Noun, Request, StepPlan
+
+PYTHON = ".venv/bin/python"
+"""Relative to the project, where Pulumi starts commands: an absolute path would make every step
+look changed in another clone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """What every step of a stack is deployed with."""
+
+    engine: str | None
+    owner: Owner
+    owner_id: pulumi.Output[str]
+    """Known once the stack has claimed the host."""
+    tokens: Mapping[str, str]
+    """By step: changes when the step's work is gone."""
+    secrets: Mapping[str, pulumi.Input[str]]
+    """Secret environment variables by name; a step gets those that its plan asks for."""
+
+
+def program_command(noun: Noun, action: Literal["converge", "delete"]) -> str:
+    """The shell command line of a step's program; its request follows on standard input.
+
+    It is stored in the state, and must outlive every reorganisation of the programs.
+    """
+    return shlex.join([PYTHON, "-m", "runtime", noun, action])
+
+
+def step_command(
+    name: str,
+    noun: Noun,
+    step: StepPlan,
+    deployment: Deployment,
+    *,
+    parent: pulumi.Resource,
+    after: Sequence[pulumi.Resource] = (),
+    secret_environment: Sequence[str] = (),
+) -> command.local.Command:
+    """A command that converges one step.
+
+    All that a step depends on is part of its request, so that a change is an update in place. As
+    `triggers` it would replace the command, with `update` set too: `delete` would run after
+    `create` and could take away what was just made.
+    """
+    request = Request(
+        engine=deployment.engine,
+        owner=deployment.owner,
+        step=step,
+        token=deployment.tokens.get(step.name, ""),
+    )
+    secrets = {key: value for key, value in deployment.secrets.items() if key in secret_environment}
+    return command.local.Command(
+        name,
+        create=program_command(noun, "converge"),
+        update=program_command(noun, "converge"),
+        delete=program_command(noun, "delete"),
+        stdin=deployment.owner_id.apply(lambda owner_id: _addressed(request, owner_id)),
+        environment=secrets,
+        add_previous_output_in_env=False,
+        # The program's progress; its one line of result is for the graph, not for the operator.
+        logging=command.local.Logging.STDERR,
+        # A component's own `depends_on` does not reach its children.
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(after)),
+    )
+
+
+def step_result(step: command.local.Command) -> pulumi.Output[Any]:
+    """The one line of JSON that every program ends with."""
+    return step.stdout.apply(json.loads)
+
+
+def _addressed(request: Request[Any], owner_id: str) -> str:
+    owner = dataclasses.replace(request.owner, id=owner_id)
+    return encode(dataclasses.replace(request, owner=owner))

@@ -1,0 +1,24 @@
+"""Types of the components. They are part of every child's URN: never change one."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from plan.step import Noun
+
+PIPELINE: Final = "finetune-stack:index:FineTunePipeline"
+HOST_CHECK: Final = "finetune-stack:index:HostCheck"
+IMAGES: Final = "finetune-stack:index:Images"
+VOLUMES: Final = "finetune-stack:index:Volumes"
+DATASET_REGISTRATION: Final = "finetune-stack:index:DatasetRegistration"
+OLLAMA_SERVER: Final = "finetune-stack:index:OllamaServer"
+BOARD: Final = "finetune-stack:index:Board"
+API: Final = "finetune-stack:index:Api"
+OLLAMA_MODEL: Final = "finetune-stack:index:OllamaModel"
+
+CONTAINER_STEPS: Final[Mapping[Noun, str]] = {
+    "accelerator-check": "finetune-stack:index:AcceleratorCheck",
+    "base-model": "finetune-stack:index:BaseModel",
+    "training-run": "finetune-stack:index:TrainingRun",
+    "merge": "finetune-stack:index:Merge",
+    "gguf-conversion": "finetune-stack:index:GgufConversion",
+}

@@ -1,0 +1,71 @@
+"""What an engine is told about a container, whoever starts it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+GIB = 1024**3
+MIB = 1024**2
+
+NO_NETWORK = "none"
+"""Where nothing is to be fetched: nothing can be then, and the start takes less."""
+HOST_NETWORK = "host"
+"""Where containers of several hosts meet, on ports that they choose themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A volume, or a directory of the engine's host, at a path of the container."""
+
+    source: str
+    """Name of the volume, or absolute path of the directory."""
+    target: str
+    read_only: bool = False
+
+    @property
+    def type(self) -> str:
+        """As the engine calls it: `bind` for a directory of the host, else `volume`."""
+        return "bind" if self.source.startswith("/") else "volume"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """A container port published on the host."""
+
+    internal: int
+    external: int
+    bind_address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accelerator:
+    """How a container reaches the accelerators of the host; empty on a CPU host (F2, H3, T8)."""
+
+    gpus: str | None = None
+    """NVIDIA: `all` or a number of devices, as `docker run --gpus`."""
+    devices: tuple[str, ...] = ()
+    """Device nodes (ROCm, NPU)."""
+    groups: tuple[str, ...] = ()
+    host_mounts: tuple[str, ...] = ()
+    """Driver files of the host, mounted read-only at the same path (NPU)."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    security_opts: tuple[str, ...] = ()
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """The driver files as mounts."""
+        return tuple(Mount(source=path, target=path, read_only=True) for path in self.host_mounts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """One container, by the names that the engine knows image, volumes and network by."""
+
+    image: str
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    ports: tuple[Port, ...] = ()
+    network: str = NO_NETWORK
+    """Name of a network, or one of the two above."""
+    shm_bytes: int = 64 * MIB
+    accelerator: Accelerator = field(default_factory=Accelerator)

@@ -1,0 +1,146 @@
+"""The one look at a host: what is asked, what was seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from plan.owner import Owner
+from plan.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortClaim:
+    """A host port that the stack will publish."""
+
+    key: str
+    bind_address: str
+    port: int
+    container: str
+    """The container of the stack that may hold the port already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubModel:
+    """A model on the hub whose revision may move."""
+
+    id: str
+    revision: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFolder:
+    """A model that lies in a volume or a directory of the host."""
+
+    source: str
+    """Volume or directory, as a mount names it."""
+    mounted_at: str
+    path: str
+    """The model's folder, as a container that mounts the source sees it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostMinimum:
+    """What the host must at least have."""
+
+    cpu_cores: int
+    memory_gb: float
+    disk_gb: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostQuestions:
+    """What the plan depends on, and what the host must be."""
+
+    engine: str | None
+    owner: Owner
+    hardware: str
+    gpu_count: int | None
+    """None: all that there are."""
+    minimum: HostMinimum
+    ports: tuple[PortClaim, ...]
+    volumes: tuple[str, ...]
+    """Names of volumes: one that is there without the stack's label belongs to somebody else."""
+    networks: tuple[str, ...]
+    containers: tuple[str, ...]
+    pulled_images: tuple[str, ...] = ()
+    """Images whose tag may move: their digest is part of what they make."""
+    hub_models: tuple[HubModel, ...] = ()
+    """Models on the hub whose revision may move."""
+    model_folders: tuple[ModelFolder, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """One accelerator, as its driver tells of it."""
+
+    memory_gb: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFacts:
+    """What was seen. Everything is empty or None where nobody looked."""
+
+    engine_id: str = ""
+    engine_version: str | None = None
+    cpu_cores: int | None = None
+    memory_gb: float | None = None
+    disk_free_gb: float | None = None
+    runtimes: tuple[str, ...] = ()
+    gpus: tuple[Gpu, ...] | None = None
+    """None where no driver here tells of them."""
+    image_digests: Mapping[str, str] = field(default_factory=dict)
+    """By reference; one that nobody could tell is not there."""
+    hub_commits: Mapping[str, str] = field(default_factory=dict)
+    """By `id@revision`."""
+    folder_digests: Mapping[str, str] = field(default_factory=dict)
+    """By path."""
+    unchecked: tuple[str, ...] = ()
+    """What could not be looked at from here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostReport:
+    """The facts, and what is wrong with the host."""
+
+    facts: HostFacts
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Finished work to look for. Its token tells a step whether the work is still there."""
+
+    step: str
+    source: str
+    """Volume or directory, as a mount names it."""
+    mounted_at: str
+    marker: str
+    manifest: str | None = None
+    """For an Ollama model: its manifest. Both are paths inside the container."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenQuestions:
+    """Which finished work is still there."""
+
+    probes: tuple[Probe, ...] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Images that the stack builds, by role: one that is gone gets another token."""
+    services: tuple[str, ...] = ()
+    """Containers that keep running, likewise."""
+    helper_images: tuple[str, ...] = ()
+    """Images that a container may be made from, never started, to look into a volume that no other
+    container mounts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """What changes when finished work, an image or a service is gone, and runs its step again."""
+
+    steps: Mapping[str, str] = field(default_factory=dict)
+    """By name."""
+    missing: tuple[str, ...] = ()
+    """Steps whose work is not there."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """By role; those that the stack builds."""
+    services: Mapping[str, str] = field(default_factory=dict)
+    """By name."""

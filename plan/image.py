@@ -1,0 +1,47 @@
+"""Images: built from a Dockerfile of the project, or pulled ready-made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+BUILD_ARGUMENT = "BUILD_TOKEN"
+"""Argument of every build: its value becomes the label `plan.labels.TOKEN` of the image, so that a
+look at the host finds it again. An image that is gone gets another one, which builds it again."""
+
+Builder = Literal["BuilderBuildKit", "BuilderV1"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagePlan:
+    """One image, by role."""
+
+    role: str
+    reference: str
+    """What containers name. The tag of a built image is made of all that goes into the build."""
+    recipe: tuple[Any, ...]
+    """What of the image has a part in what its containers make: versions, recipe number, base or
+    digest. No mirror, no certificate, no neighbour's package."""
+    dockerfile: str = ""
+    """Path below the project, empty for a pulled image."""
+    context: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+    builder: Builder = "BuilderBuildKit"
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the stack builds this image itself."""
+        return bool(self.dockerfile)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesPlan:
+    """The three images of the stack."""
+
+    llamafactory: ImagePlan
+    converter: ImagePlan
+    ollama: ImagePlan
+
+    @property
+    def all(self) -> tuple[ImagePlan, ...]:
+        """Every image, in the order in which they can be built."""
+        return (self.llamafactory, self.converter, self.ollama)

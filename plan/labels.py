@@ -1,0 +1,15 @@
+"""Labels: how everything that a stack makes on an engine is known as the stack's own."""
+
+NAMESPACE = "finetune-stack"
+"""Begins every label, the type of every component and the name of every built image."""
+
+STACK = f"{NAMESPACE}.stack"
+OWNER = f"{NAMESPACE}.owner"
+"""Tells a stack from another user's of the same name."""
+STEP = f"{NAMESPACE}.step"
+IDENTITY = f"{NAMESPACE}.identity"
+BUILT_ON = f"{NAMESPACE}.built-on"
+"""Identity of the work that a service serves."""
+TOKEN = f"{NAMESPACE}.token"
+ACCELERATOR = f"{NAMESPACE}.accelerator"
+"""On a step's container that takes all the GPUs of the host."""

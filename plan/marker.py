@@ -1,0 +1,65 @@
+"""Markers: the files that say which work is complete, and whose.
+
+The one inside an artefact begins to count with the rename that completes the artefact. The one of a
+served model lies in the store that the model is in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from plan.codec import DecodeError, decode
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtefactMarker:
+    """What a finished artefact, or a registration of data sets, says of itself."""
+
+    identity: str
+    step: str = ""
+    """Name of the step that made it."""
+    stack: str = ""
+    """Whose it is; empty in what an earlier version left."""
+    token: str = ""
+    """Vouches for the artefact: a step whose marker is gone gets another token, and runs again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModelMarker:
+    """What the store of an Ollama server says of a model that the stack put there."""
+
+    identity: str
+    step: str
+    """Name of the step that serves it now."""
+    model: str
+    """Served name, `name:tag`."""
+    manifest: str
+    """Path of the model's manifest."""
+    manifest_digest: str
+    """SHA-256 of the manifest: another one there is not the stack's."""
+    stack: str = ""
+    """Whose it is; empty in what an earlier version left."""
+    token: str = ""
+    answers: tuple[Mapping[str, str], ...] = ()
+    """What it answered before it was served: `prompt` and `answer`."""
+
+
+def read_artefact_marker(content: bytes | None) -> ArtefactMarker | None:
+    """The marker in a file; None when there is none or it was cut off half-way."""
+    return _read(ArtefactMarker, content)
+
+
+def read_served_marker(content: bytes | None) -> ServedModelMarker | None:
+    """The marker in a file; None when there is none or it was cut off half-way."""
+    return _read(ServedModelMarker, content)
+
+
+def _read(kind: type[M], content: bytes | None) -> M | None:
+    if content is None:
+        return None
+    try:
+        return decode(kind, content)
+    except DecodeError:
+        return None

@@ -1,0 +1,55 @@
+"""Where things lie inside the containers. Every room derives its paths from here (F7)."""
+
+from pathlib import PurePosixPath
+
+DATA = PurePosixPath("/app/data")
+OUTPUT = PurePosixPath("/app/output")
+HF_CACHE = PurePosixPath("/root/.cache/huggingface")
+OLLAMA_STORE = PurePosixPath("/root/.ollama")
+
+RUNS = OUTPUT / "runs"
+"""One folder per finished step, named by its identity."""
+
+PARTIAL = ".partial"
+"""Suffix of a step's folder while the step is at work; it is renamed when complete."""
+
+MARKER = "complete.json"
+"""File inside a finished artefact: see `plan.marker`."""
+
+DATASET_INFO = "dataset_info.json"
+"""LLaMA-Factory's register of data sets."""
+
+SERVED_MARKERS = OLLAMA_STORE / "finetune-stack"
+"""One folder per served model, named by its identity; it lives and dies with Ollama's store."""
+
+
+def artefact(identity: str) -> PurePosixPath:
+    """The folder of a finished step."""
+    return RUNS / identity
+
+
+def partial(identity: str) -> PurePosixPath:
+    """The folder of a step that is at work or was interrupted."""
+    return RUNS / f"{identity}{PARTIAL}"
+
+
+def data_file(digest: str, name: str) -> PurePosixPath:
+    """A data file; its folder is its content, so a changed file never overwrites another's."""
+    return DATA / "files" / digest[:16] / name
+
+
+def data_marker(identity: str) -> PurePosixPath:
+    """The marker of a complete registration."""
+    return DATA / "registrations" / identity / MARKER
+
+
+def served_marker(identity: str) -> PurePosixPath:
+    """The marker of a served model."""
+    return SERVED_MARKERS / identity / MARKER
+
+
+def ollama_manifest(served_name: str) -> PurePosixPath:
+    """The manifest of a model in Ollama's store (`name:tag` or `namespace/name:tag`)."""
+    name, _, tag = served_name.partition(":")
+    owner = name if "/" in name else f"library/{name}"
+    return OLLAMA_STORE / "models/manifests/registry.ollama.ai" / owner / (tag or "latest")

@@ -1,0 +1,66 @@
+"""The whole plan: everything that one stack deploys."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from plan.image import ImagesPlan
+from plan.owner import Owner
+from plan.service import ServicePlan
+from plan.step import (
+    ContainerStepPlan,
+    DatasetRegistrationStep,
+    HostClaimStep,
+    LeftoversStep,
+    OllamaModelStep,
+    ServedModelsStep,
+)
+from plan.volume import VolumesPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPlan:
+    """One model: the steps that make it, in order, and how it is served."""
+
+    name: str
+    steps: tuple[ContainerStepPlan, ...]
+    """From base weights to GGUF, each built on the one before."""
+    ollama_model: OllamaModelStep
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelinePlan:
+    """Everything that one stack deploys."""
+
+    owner: Owner
+    engine: str | None
+    host_claim: HostClaimStep
+    images: ImagesPlan
+    volumes: VolumesPlan
+    network: str
+    leftovers: LeftoversStep
+    accelerator_check: ContainerStepPlan | None
+    """None where no accelerator is declared."""
+    dataset_registration: DatasetRegistrationStep
+    models: tuple[ModelPlan, ...]
+    served_models: ServedModelsStep
+    ollama_server: ServicePlan
+    board: ServicePlan | None
+    api: ServicePlan | None
+
+    @property
+    def stack(self) -> str:
+        """The stack's name on its host: it begins every physical name."""
+        return self.owner.stack
+
+    @property
+    def services(self) -> tuple[ServicePlan, ...]:
+        """What keeps running."""
+        return tuple(s for s in (self.ollama_server, self.board, self.api) if s is not None)
+
+    @property
+    def container_steps(self) -> Iterator[ContainerStepPlan]:
+        """Every step that runs in a container, in an order that they can run in."""
+        if self.accelerator_check is not None:
+            yield self.accelerator_check
+        for model in self.models:
+            yield from model.steps

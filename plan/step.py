@@ -1,0 +1,203 @@
+"""Steps: what finishes and leaves something behind. Each is one command and one program."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Generic, Literal, TypeVar
+
+from plan import paths
+from plan.container import Container, Mount
+from plan.owner import Owner
+
+Noun = Literal[
+    "host-claim",
+    "leftovers",
+    "service-start",
+    "dataset-registration",
+    "accelerator-check",
+    "base-model",
+    "training-run",
+    "merge",
+    "gguf-conversion",
+    "ollama-model",
+    "served-models",
+]
+"""What a step is: the first argument of its program, and the end of its resource's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepPlan:
+    """What all steps have in common."""
+
+    name: str
+    """Unique on the engine; becomes the name of its container, where it has one."""
+
+
+S_co = TypeVar("S_co", bound=StepPlan, covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request(Generic[S_co]):
+    """What a program reads on standard input."""
+
+    engine: str | None
+    """Address of the engine; None where the environment or the docker context says it."""
+    owner: Owner
+    step: S_co
+    token: str = ""
+    """From the look at the host: changes when the step's work is gone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerStepPlan(StepPlan):
+    """A step that runs in its own container and leaves an artefact in the output volume."""
+
+    noun: Noun
+    title: str
+    """What the operator reads while it runs."""
+    identity: str
+    """Of the content that it makes."""
+    folder: str = ""
+    """Name of the artefact's folder, where it is not the identity: hosts that train together may
+    share a directory."""
+    container: Container
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Rendered configuration: path below the artefact's folder -> content."""
+    uploads: Mapping[str, str] = field(default_factory=dict)
+    """Files of this machine that the container reads: path below the artefact's folder -> path
+    from the project's folder."""
+    progress_log: str | None = None
+    """LLaMA-Factory's trainer_log.jsonl, below the artefact's folder."""
+    results: str | None = None
+    """JSON file of figures that become outputs, below the artefact's folder."""
+    secret_environment: tuple[str, ...] = ()
+    """Variables that the container gets and no plan holds."""
+    preload: str | None = None
+    """Library (globs) to preload when the static TLS block is exhausted (F5)."""
+    deadline_seconds: int = 72 * 3600
+    deadline_setting: str | None = None
+    """Settings key of the deadline, where there is one."""
+
+    @property
+    def artefact(self) -> PurePosixPath:
+        """Where the finished work lies in the output volume."""
+        return paths.artefact(self.folder or self.identity)
+
+    @property
+    def partial(self) -> PurePosixPath:
+        """Where it is made."""
+        return paths.partial(self.folder or self.identity)
+
+    @property
+    def marker(self) -> PurePosixPath:
+        """The file in the artefact that vouches for it."""
+        return self.artefact / paths.MARKER
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """What a container step says on standard output, for the graph."""
+
+    identity: str
+    artefact: str
+    results: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetFile:
+    """A data set's file here and its place in the data volume."""
+
+    name: str
+    source: str
+    """Path from the project's folder."""
+    digest: str
+    """SHA-256 of its content."""
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRegistrationStep(StepPlan):
+    """All data sets of a stack, put into the data volume and registered there."""
+
+    identity: str
+    image: str
+    """An image to reach the volume through; no container of it is started."""
+    mount: Mount
+    files: tuple[DatasetFile, ...]
+    info: str
+    """Content of `dataset_info.json`: what LLaMA Board lists."""
+    marker: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmokePrompt:
+    """A question that a new model must answer before it is served."""
+
+    prompt: str
+    expect: str
+    """Text that the answer must contain."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OllamaModelStep(StepPlan):
+    """A model made in Ollama's store, asked, and then given its name."""
+
+    identity: str
+    server: str
+    """Name of the Ollama server's container."""
+    served_name: str
+    """`name:tag`."""
+    modelfile: str
+    quantize: str | None = None
+    """Quantization that `ollama create` makes; None when the GGUF file has it already."""
+    smoke_prompts: tuple[SmokePrompt, ...] = ()
+    deadline_seconds: int = 3600
+    """For creating, quantizing and asking."""
+
+    @property
+    def marker(self) -> PurePosixPath:
+        """The file in the store that vouches for it."""
+        return paths.served_marker(self.identity)
+
+    @property
+    def manifest(self) -> PurePosixPath:
+        """What Ollama serves under the name."""
+        return paths.ollama_manifest(self.served_name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModelsStep(StepPlan):
+    """Which models the server is to serve: every other one that the stack put there goes."""
+
+    server: str
+    served_names: tuple[str, ...]
+    keep: bool
+    """On delete: they stay in a store that is retained, and go with one that is not. What the
+    stack put into a directory of the host is removed from there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostClaimStep(StepPlan):
+    """The stack takes the host: no other of its name may live there, and it may not move."""
+
+    engine_id: str = ""
+    """What the look at the host saw; a stack whose engine is another one is told so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftoversStep(StepPlan):
+    """Containers of steps that failed or were killed: they go before the volumes that they hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceStartStep(StepPlan):
+    """A service that must answer before anything is built on it. Its name is the container's."""
+
+    title: str
+    probe: tuple[str, ...]
+    """Command inside the container that succeeds as soon as the service answers."""
+    deadline_seconds: int
+    settings: str
+    """Section of the settings that it is configured in, for messages."""
+    secret_environment: tuple[str, ...] = ()
+    """Variables of the container that no message repeats."""

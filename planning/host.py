@@ -1,0 +1,110 @@
+"""The look at the host: what to ask before the plan, which finished work to look for (H1-H3)."""
+
+from plan import paths
+from plan.container import Mount
+from plan.host import (
+    HostFacts,
+    HostMinimum,
+    HostQuestions,
+    HubModel,
+    ModelFolder,
+    PortClaim,
+    Probe,
+    TokenQuestions,
+    Tokens,
+)
+from plan.owner import Owner
+from plan.pipeline import PipelinePlan
+from plan.problem import Problem
+from planning.images import pulled_images
+from planning.names import physical_names
+from planning.volumes import plan_volumes
+from stack_configs.settings.root import Settings
+from stack_configs.settings.services import ApiSettings, BoardSettings, OllamaServerSettings
+
+
+def ask_about_host(settings: Settings, owner: Owner) -> HostQuestions:
+    """What must be known of the host before anything can be planned for it."""
+    host, names = settings.host, physical_names(owner.stack)
+    volumes = plan_volumes(settings.volumes, owner.stack)
+    ports = [_port("ollama_server", names.ollama_server, settings.ollama_server)]
+    if settings.board.enabled:
+        ports.append(_port("board", names.board, settings.board))
+    if settings.api.enabled:
+        ports.append(_port("api", names.api, settings.api))
+    bases = [model.base_model for model in settings.models]
+    return HostQuestions(
+        engine=host.engine,
+        owner=owner,
+        hardware=host.hardware,
+        gpu_count=None if host.gpu.count == "all" else host.gpu.count,
+        minimum=HostMinimum(**host.minimum.model_dump()),
+        ports=tuple(ports),
+        volumes=tuple(volume.name for volume in volumes if volume.host_path is None),
+        networks=(names.network,),
+        containers=tuple(claim.container for claim in ports),
+        pulled_images=pulled_images(settings.images),
+        hub_models=tuple(
+            HubModel(id=base.hub, revision=base.revision) for base in bases if base.hub is not None
+        ),
+        model_folders=tuple(
+            ModelFolder(source=volume.source, mounted_at=volume.target, path=base.path)
+            for base in bases
+            if base.path is not None and (volume := volumes.holding(base.path)) is not None
+        ),
+    )
+
+
+def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
+    """Which of the plan's work may be there already."""
+    output, store = plan.volumes.output.mount(), plan.volumes.ollama.mount()
+    registration = plan.dataset_registration
+    return TokenQuestions(
+        probes=(
+            _probe(registration.name, registration.mount, registration.marker),
+            *(_probe(step.name, output, str(step.marker)) for step in plan.container_steps),
+            *(
+                Probe(
+                    step=model.ollama_model.name,
+                    source=store.source,
+                    mounted_at=str(paths.OLLAMA_STORE),
+                    marker=str(model.ollama_model.marker),
+                    manifest=str(model.ollama_model.manifest),
+                )
+                for model in plan.models
+            ),
+        ),
+        images={image.role: image.reference for image in plan.images.all if image.is_built},
+        services=tuple(service.name for service in plan.services),
+        helper_images=tuple(image.reference for image in plan.images.all),
+    )
+
+
+def find_room_problems(settings: Settings, facts: HostFacts, tokens: Tokens) -> list[Problem]:
+    """Too little free disk for what is still to be made. A finished stack has used its room."""
+    least = settings.host.minimum.disk_gb
+    if facts.disk_free_gb is None or facts.disk_free_gb >= least or not tokens.missing:
+        return []
+    return [
+        Problem(
+            "host.minimum.disk_gb",
+            f"{least:g}",
+            f"{facts.disk_free_gb:g} GB are free at the engine's data root",
+            "Take a larger host, or lower the minimum if this stack needs less",
+        )
+    ]
+
+
+def _port(
+    section: str, container: str, service: OllamaServerSettings | BoardSettings | ApiSettings
+) -> PortClaim:
+    return PortClaim(
+        key=f"{section}.port",
+        bind_address=service.bind_address,
+        port=service.port,
+        container=container,
+    )
+
+
+def _probe(step: str, mount: Mount, marker: str) -> Probe:
+    return Probe(step=step, source=mount.source, mounted_at=mount.target, marker=marker)

@@ -1,0 +1,52 @@
+"""What the plans of all steps that run in containers share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from plan import paths
+from plan.image import ImagesPlan
+from plan.owner import Owner
+from plan.volume import VolumesPlan
+from planning.names import PhysicalNames
+
+PROJECT = Path(__file__).parents[1]
+IN_CONTAINER = "in_container"
+"""Folder of the programs that are uploaded into steps' containers."""
+
+BUNDLED_LIBGOMP = " ".join(
+    f"{root}/lib/python3*/{packages}/{wheel}.libs/libgomp*.so*"
+    for wheel in ("scikit_learn", "sentencepiece")
+    for root in ("/opt/venv", "/opt/conda", "/usr/local")
+    for packages in ("site-packages", "dist-packages")
+)
+"""Where wheels bring their own OpenMP runtime in the images of the hardware variants."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What every step of a stack finds around it."""
+
+    owner: Owner
+    images: ImagesPlan
+    volumes: VolumesPlan
+    names: PhysicalNames
+
+    def name(self, *parts: str) -> str:
+        """A name on the engine."""
+        return "-".join((self.owner.stack, *parts))
+
+
+def then_complete(folder: str, *commands: str) -> tuple[str, ...]:
+    """A shell command line: the commands in order, then the folder gets its final name.
+
+    The rename happens inside the container, so that a step completes with nobody watching. Where
+    another stack on the same directory was quicker, its work is the same.
+    """
+    partial, artefact = paths.partial(folder), paths.artefact(folder)
+    rename = f"if test -e {artefact}; then rm -rf {partial}; else mv -T {partial} {artefact}; fi"
+    return ("sh", "-ec", "; ".join((*commands, rename)))
+
+
+def offline_environment() -> dict[str, str]:
+    """No look at the hub: nothing there is needed, and the look costs seconds or fails."""
+    return {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}

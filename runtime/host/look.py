@@ -1,0 +1,81 @@
+"""The one look at a host, before anything is planned. Starts nothing, leaves nothing behind."""
+
+from collections.abc import Iterator
+
+from plan.host import Gpu, HostFacts, HostQuestions, HostReport, TokenQuestions, Tokens
+from plan.owner import Owner
+from plan.problem import Problem
+from runtime.docker.engine import Engine
+from runtime.failure import EngineUnreachableError
+from runtime.host.contents import folder_digests, hub_commits, image_digests
+from runtime.host.gpus import gpu_memory, gpu_problems
+from runtime.host.ports import port_problems
+from runtime.host.problems import hardware_problems, ownership_problems, size_problems
+from runtime.host.snapshot import GB, Snapshot, take_snapshot
+from runtime.host.tokens import find_tokens
+
+
+class HostLook:
+    """One look: at what the plan depends on, then for the work that the plan may find there."""
+
+    def __init__(self, engine: str | None, owner: Owner) -> None:
+        self._engine, self._owner = Engine(engine), owner
+        self._snapshot: Snapshot | None = None
+
+    def report(self, questions: HostQuestions) -> HostReport:
+        """The facts, and every problem of the host.
+
+        An engine that does not answer is a problem like the others.
+        """
+        engine = self._engine
+        try:
+            self._snapshot = snapshot = take_snapshot(engine)
+            memory = gpu_memory(questions.hardware) if engine.is_local else None
+            facts = HostFacts(
+                engine_id=str(snapshot.info.get("ID", "")),
+                engine_version=snapshot.info.get("ServerVersion"),
+                cpu_cores=snapshot.info.get("NCPU"),
+                memory_gb=round(snapshot.info.get("MemTotal", 0) / GB, 1),
+                disk_free_gb=_gigabytes(snapshot.disk_free),
+                runtimes=snapshot.runtimes,
+                gpus=None if memory is None else tuple(Gpu(memory_gb=m / GB) for m in memory),
+                image_digests=image_digests(engine, questions.pulled_images),
+                hub_commits=hub_commits(questions.hub_models),
+                folder_digests=folder_digests(engine, snapshot, questions),
+                unchecked=tuple(_unchecked(engine, snapshot, memory, questions)),
+            )
+        except EngineUnreachableError as error:
+            problem = Problem("host.engine", engine.address, error.reason, error.way_out)
+            return HostReport(facts=HostFacts(), problems=(problem,))
+        problems = (
+            *size_problems(snapshot, questions.minimum),
+            *hardware_problems(snapshot, questions.hardware, is_local=engine.is_local),
+            *gpu_problems(memory, questions.gpu_count),
+            *port_problems(snapshot.containers, questions, is_local=engine.is_local),
+            *ownership_problems(snapshot, questions),
+        )
+        return HostReport(facts=facts, problems=problems)
+
+    def tokens(self, questions: TokenQuestions) -> Tokens:
+        """The token of all work that is there, and a new one for what is not."""
+        if self._snapshot is None:
+            raise AssertionError("the host has not been looked at")
+        return find_tokens(self._engine, self._snapshot, self._owner, questions)
+
+
+def _gigabytes(count: int | None) -> float | None:
+    return None if count is None else round(count / GB, 1)
+
+
+def _unchecked(
+    engine: Engine, snapshot: Snapshot, memory: list[int] | None, questions: HostQuestions
+) -> Iterator[str]:
+    on_gpus = questions.hardware != "cpu"
+    if snapshot.disk_free is None:
+        yield "free disk space: the engine's data root cannot be seen from here"
+    if memory is None and on_gpus:
+        yield "GPU memory: no driver here tells of it"
+    if not engine.is_local:
+        yield "ports held by programs outside Docker: the engine is on another host"
+        if on_gpus:
+            yield f"the {questions.hardware} driver: the engine is on another host"

@@ -1,0 +1,105 @@
+"""A service that must answer before anything is built on it.
+
+One that exits is told at once, with its last words; the engine would start it again for ever. One
+that was stopped by hand is started again.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from plan.step import Request, ServiceStartStep
+from runtime.docker import containers
+from runtime.docker.engine import Engine
+from runtime.docker.execution import execute
+from runtime.docker.follow import read_log
+from runtime.failure import MissingError, StepError
+from runtime.program import say
+from runtime.report.diagnosis import diagnose
+from runtime.report.progress import QUIET_SECONDS, clean, duration, mask
+
+KIND = ServiceStartStep
+PROBE_SECONDS = 10.0
+LOOK_SECONDS = 0.3
+LOG_TAIL = 200
+LAST_WORDS = 5
+
+
+def converge(request: Request[ServiceStartStep]) -> Mapping[str, str]:
+    """Return once the service answers.
+
+    Raises `StepError` when it is gone, when it exits, and when it has not answered in time.
+    """
+    engine, step = Engine(request.engine), request.step
+    state = _state(engine, step)
+    if state["Status"] in ("exited", "created") and not _has_failed(state):
+        say(f"{step.title}: it was stopped; starting it")
+        containers.start(engine, step.name, step.name)
+    began = said = time.monotonic()
+    while not _answers(engine, step):
+        state, now = _state(engine, step), time.monotonic()
+        if _has_failed(state):
+            raise StepError(_failure(engine, step, state))
+        if now - began > step.deadline_seconds:
+            raise StepError(_overdue(engine, step))
+        if now - said > QUIET_SECONDS:
+            said = now
+            say(f"{step.title}: does not answer yet after {duration(now - began)}")
+        time.sleep(LOOK_SECONDS)
+    return {"container": step.name}
+
+
+def delete(_request: Request[ServiceStartStep]) -> Mapping[str, str]:
+    """Nothing: the container is the provider's."""
+    return {}
+
+
+def _answers(engine: Engine, step: ServiceStartStep) -> bool:
+    try:
+        return execute(engine, step.name, step.probe, seconds=PROBE_SECONDS).exit_code == 0
+    except StepError:
+        # It does not run; its state says why.
+        return False
+
+
+def _state(engine: Engine, step: ServiceStartStep) -> Mapping[str, Any]:
+    try:
+        found = containers.inspect(engine, step.name)
+    except MissingError as error:
+        raise StepError(
+            f"container {step.name} is gone. Run `pulumi up --refresh`, which makes it again"
+        ) from error
+    return {**found["State"], "RestartCount": found["RestartCount"]}
+
+
+def _has_failed(state: Mapping[str, Any]) -> bool:
+    """Whether it ended by itself, and is not at work for the first time."""
+    ended_badly = state["Status"] == "exited" and state["ExitCode"] != 0
+    return bool(ended_badly or state["Status"] == "restarting" or state["RestartCount"])
+
+
+def _failure(engine: Engine, step: ServiceStartStep, state: Mapping[str, Any]) -> str:
+    log = _log(engine, step, lines=LOG_TAIL)
+    found = diagnose(log, exit_code=int(state["ExitCode"]), out_of_memory=bool(state["OOMKilled"]))
+    return (
+        f"container {step.name} ended with exit code {state['ExitCode']}: {found}\n"
+        f"  It is configured in {step.settings}. Its log: docker logs {step.name}"
+    )
+
+
+def _overdue(engine: Engine, step: ServiceStartStep) -> str:
+    last = _log(engine, step, lines=LAST_WORDS)
+    words = "\n".join(f"    | {line}" for line in last.strip().splitlines())
+    return (
+        f"container {step.name} runs and does not answer after "
+        f"{duration(step.deadline_seconds)}. Its last words:\n{words}\n"
+        f"  It is configured in {step.settings}. Its log: docker logs {step.name}"
+    )
+
+
+def _log(engine: Engine, step: ServiceStartStep, *, lines: int) -> str:
+    """The end of its log, without the secrets that its environment holds."""
+    environment = containers.inspect(engine, step.name)["Config"]["Env"]
+    given = dict(entry.partition("=")[::2] for entry in environment)
+    secrets = [given[name] for name in step.secret_environment if name in given]
+    return mask(clean(read_log(engine, step.name, lines=lines)), secrets)
