@@ -1,15 +1,16 @@
 """One environment: load the settings, look at the host, plan, deploy one pipeline, export."""
 
+from typing import Any
+
 import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
-from pulumi.output import UNKNOWN
 
 from components.pipeline import FineTunePipeline, FineTunePipelineArgs
-from plan.host import HostFacts, HostReport, Tokens
+from plan.host import HostFacts, Tokens
 from plan.owner import Owner
 from plan.problem import SettingsError
-from planning.host import ask_about_host, ask_for_tokens, find_room_problems
+from planning.host import ask_about_host, ask_for_tokens, demand_room
 from planning.pipeline import plan_pipeline
 from planning.training_advice import find_advice
 from runtime.host.look import HostLook
@@ -19,32 +20,27 @@ config = pulumi.Config()
 owner = Owner(stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
 try:
     settings = load_settings(find_settings(config.get("stack_config") or pulumi.get_stack()))
-    # A preview that is to judge the plan alone asks no engine, not even whether it is there.
-    unseen = settings.host.check == "plan_only" and pulumi.runtime.is_dry_run()
+    # Such a preview judges the plan alone: it asks no engine, not even whether it is there.
+    is_unseen = settings.host.check == "plan_only" and pulumi.runtime.is_dry_run()
     look = HostLook(settings.host.engine, owner)
-    report = (
-        HostReport(facts=HostFacts()) if unseen else look.report(ask_about_host(settings, owner))
-    )
-    if report.problems:
-        raise SettingsError("the host", report.problems)
-    plan = plan_pipeline(settings, owner=owner, facts=report.facts)
-    tokens = Tokens() if unseen else look.tokens(ask_for_tokens(plan))
-    if problems := find_room_problems(settings, report.facts, tokens):
-        raise SettingsError("the host", problems)
+    facts = HostFacts() if is_unseen else look.facts(ask_about_host(settings, owner))
+    plan = plan_pipeline(settings, owner=owner, facts=facts)
+    tokens = Tokens() if is_unseen else look.tokens(ask_for_tokens(plan))
+    demand_room(settings, facts, tokens)
 except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
     raise pulumi.RunError(str(error)) from None
 
-for advice in find_advice(settings, report.facts):
+for advice in find_advice(settings, facts):
     pulumi.log.warn(str(advice))
 
-# A provider whose host is not known yet is not configured, and asks no engine either.
-engine = pulumi.Output.from_input(UNKNOWN) if unseen else plan.engine
+# A provider whose host is not known is not configured, and asks no engine.
+engine: Any = pulumi.UNKNOWN if is_unseen else plan.engine
 pipeline = FineTunePipeline(
     "pipeline",
     FineTunePipelineArgs(
         plan=plan,
-        facts=report.facts,
+        facts=facts,
         tokens=tokens,
         hub_token=config.get_secret("hub_token"),
         api_key=config.get_secret("api_key"),

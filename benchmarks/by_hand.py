@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from planning.container import ContainerPlan
+from planning.stage import StagePlan
+
 from planning.images import ImagesPlan
 from planning.pipeline import PipelinePlan
 from planning.services import ServicePlan
-from planning.stage import StagePlan
 
 PROJECT = Path(__file__).parents[1]
 

@@ -10,7 +10,6 @@ from components import type_tokens
 from plan.image import BUILD_ARGUMENT, ImagePlan, ImagesPlan
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class ImagesArgs:
     """The images to have."""

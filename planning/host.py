@@ -15,7 +15,7 @@ from plan.host import (
 )
 from plan.owner import Owner
 from plan.pipeline import PipelinePlan
-from plan.problem import Problem
+from plan.problem import Problem, SettingsError
 from planning.images import pulled_images
 from planning.names import physical_names
 from planning.volumes import plan_volumes
@@ -80,19 +80,21 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
     )
 
 
-def find_room_problems(settings: Settings, facts: HostFacts, tokens: Tokens) -> list[Problem]:
-    """Too little free disk for what is still to be made. A finished stack has used its room."""
+def demand_room(settings: Settings, facts: HostFacts, tokens: Tokens) -> None:
+    """Raises `SettingsError` for too little free disk for what is still to be made.
+
+    A finished stack has used its room.
+    """
     least = settings.host.minimum.disk_gb
     if facts.disk_free_gb is None or facts.disk_free_gb >= least or not tokens.missing:
-        return []
-    return [
-        Problem(
-            "host.minimum.disk_gb",
-            f"{least:g}",
-            f"{facts.disk_free_gb:g} GB are free at the engine's data root",
-            "Take a larger host, or lower the minimum if this stack needs less",
-        )
-    ]
+        return
+    problem = Problem(
+        "host.minimum.disk_gb",
+        f"{least:g}",
+        f"{facts.disk_free_gb:g} GB are free at the engine's data root",
+        "Take a larger host, or lower the minimum if this stack needs less",
+    )
+    raise SettingsError("the host", [problem])
 
 
 def _port(

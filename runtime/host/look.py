@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from plan.host import Gpu, HostFacts, HostQuestions, HostReport, TokenQuestions, Tokens
+from plan.host import Gpu, HostFacts, HostQuestions, TokenQuestions, Tokens
 from plan.owner import Owner
-from plan.problem import Problem
+from plan.problem import Problem, SettingsError
 from runtime.docker.engine import Engine
 from runtime.failure import EngineUnreachableError
 from runtime.host.contents import folder_digests, hub_commits, image_digests
@@ -14,6 +14,9 @@ from runtime.host.problems import hardware_problems, ownership_problems, size_pr
 from runtime.host.snapshot import GB, Snapshot, take_snapshot
 from runtime.host.tokens import find_tokens
 
+SOURCE = "the host"
+"""Where these problems are, as a settings file is for others."""
+
 
 class HostLook:
     """One look: at what the plan depends on, then for the work that the plan may find there."""
@@ -22,10 +25,11 @@ class HostLook:
         self._engine, self._owner = Engine(engine), owner
         self._snapshot: Snapshot | None = None
 
-    def report(self, questions: HostQuestions) -> HostReport:
-        """The facts, and every problem of the host.
+    def facts(self, questions: HostQuestions) -> HostFacts:
+        """What was seen.
 
-        An engine that does not answer is a problem like the others.
+        Raises `SettingsError` with every problem of the host; an engine that does not answer is one
+        like the others.
         """
         engine = self._engine
         try:
@@ -46,15 +50,17 @@ class HostLook:
             )
         except EngineUnreachableError as error:
             problem = Problem("host.engine", engine.address, error.reason, error.way_out)
-            return HostReport(facts=HostFacts(), problems=(problem,))
-        problems = (
+            raise SettingsError(SOURCE, [problem]) from error
+        problems = [
             *size_problems(snapshot, questions.minimum),
             *hardware_problems(snapshot, questions.hardware, is_local=engine.is_local),
             *gpu_problems(memory, questions.gpu_count),
             *port_problems(snapshot.containers, questions, is_local=engine.is_local),
             *ownership_problems(snapshot, questions),
-        )
-        return HostReport(facts=facts, problems=problems)
+        ]
+        if problems:
+            raise SettingsError(SOURCE, problems)
+        return facts
 
     def tokens(self, questions: TokenQuestions) -> Tokens:
         """The token of all work that is there, and a new one for what is not."""

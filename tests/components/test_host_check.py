@@ -4,8 +4,8 @@ import pulumi
 import pytest
 
 from components.host_check import HostFacts, HostLook
-from planning.pipeline import PipelinePlan
 from plan.problem import SettingsError
+from planning.pipeline import PipelinePlan
 from tests.components.conftest import Host
 
 

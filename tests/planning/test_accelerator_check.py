@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from planning.stage import StagePlan
 
 from planning.pipeline import PipelinePlan
-from planning.stage import StagePlan
 
 PlanWith = Callable[..., PipelinePlan]
 

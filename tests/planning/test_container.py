@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-
 from planning.container import Accelerator, plan_accelerator
+
 from stack_configs.settings.host import HostSettings
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from planning.host_check import HostCheckPlan, PortClaim
+
 from planning.pipeline import PipelinePlan
 from planning.volumes import plan_volumes
 from stack_configs.settings.volumes import VolumesSettings

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from plan.problem import SettingsError
 from planning.memory_estimate import estimate_gpu_memory_gb, parameters_b
 from planning.pipeline import PipelinePlan
 from stack_configs.settings.models import BaseModelSettings
-from plan.problem import SettingsError
 from stack_configs.settings.training_runs import TrainingRunSettings
 
 

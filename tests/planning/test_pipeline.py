@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from planning.pipeline import PipelinePlan
 from plan.problem import SettingsError
+from planning.pipeline import PipelinePlan
 
 PlanWith = Callable[..., PipelinePlan]
 STEPS = ["base-model", "sft", "merge", "gguf-conversion", "ollama-model"]

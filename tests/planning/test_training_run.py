@@ -10,9 +10,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-
 from planning.container import GIB
 from planning.paths import RUNS
+
 from planning.pipeline import PipelinePlan
 from planning.training_arguments import Weights, deepspeed_config, render_arguments
 from planning.training_run import (

@@ -9,8 +9,8 @@ import hypothesis
 import pytest
 import yaml
 
-from stack_configs.settings.loader import load_settings, parse_settings
 from plan.problem import Problem, SettingsError
+from stack_configs.settings.loader import load_settings, parse_settings
 
 # Several suites may share a slow machine: an example's time says nothing about the code.
 hypothesis.settings.register_profile("suite", deadline=None, max_examples=50)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plan.problem import Problem
 from stack_configs.settings.dataset_rows import Layout, check_rows, read_rows
 from stack_configs.settings.loader import parse_settings
-from plan.problem import Problem
 
 Find = Callable[[Any], list[Problem]]
 ALPACA = Layout(prompt="instruction", query="input", answers=("output",))

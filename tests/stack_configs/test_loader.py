@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stack_configs.settings.loader import SettingsYaml, load_settings
 from plan.problem import Problem, SettingsError
+from stack_configs.settings.loader import SettingsYaml, load_settings
 
 Find = Callable[[Any], list[Problem]]
 

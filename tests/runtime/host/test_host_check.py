@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from runtime.host.host_facts import GB, HostFacts
 from runtime.host.host_gpus import gpu_memory, gpu_problems
 from runtime.host.host_problems import hardware_problems, size_problems
+
 from tests.runtime.conftest import IMAGE, Bench
 
 MINIMUM = {"cpu_cores": 4, "memory_gb": 16, "disk_gb": 50}
