@@ -7,10 +7,9 @@ import pulumi_command as command
 import pulumi_docker as docker
 
 from components.pipeline import FineTunePipeline, FineTunePipelineArgs
-from plan.host import HostFacts, Tokens
 from plan.owner import Owner
 from plan.problem import SettingsError
-from planning.host import ask_about_host, ask_for_tokens, demand_room
+from planning.host import ask_about_host, ask_for_tokens, judge_host
 from planning.pipeline import plan_pipeline
 from planning.training_advice import find_advice
 from runtime.host.look import HostLook
@@ -20,18 +19,18 @@ config = pulumi.Config()
 owner = Owner(stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
 try:
     settings = load_settings(find_settings(config.get("stack_config") or pulumi.get_stack()))
-    # Such a preview judges the plan alone: it asks no engine, not even whether it is there.
+    # A preview that judges the plan alone asks no engine, not even whether it is there.
     is_unseen = settings.host.check == "plan_only" and pulumi.runtime.is_dry_run()
-    look = HostLook(settings.host.engine, owner)
-    facts = HostFacts() if is_unseen else look.facts(ask_about_host(settings, owner))
-    plan = plan_pipeline(settings, owner=owner, facts=facts)
-    tokens = Tokens() if is_unseen else look.tokens(ask_for_tokens(plan))
-    demand_room(settings, facts, tokens)
+    look = HostLook(settings.host.engine, owner, asks=not is_unseen)
+    report = look.report(ask_about_host(settings, owner))
+    plan = plan_pipeline(settings, owner=owner, facts=report.facts)
+    tokens = look.tokens(ask_for_tokens(plan))
+    judge_host(settings, report, tokens)
 except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
     raise pulumi.RunError(str(error)) from None
 
-for advice in find_advice(settings, facts):
+for advice in find_advice(settings, report.facts):
     pulumi.log.warn(str(advice))
 
 # A provider whose host is not known is not configured, and asks no engine.
@@ -40,7 +39,7 @@ pipeline = FineTunePipeline(
     "pipeline",
     FineTunePipelineArgs(
         plan=plan,
-        facts=facts,
+        facts=report.facts,
         tokens=tokens,
         hub_token=config.get_secret("hub_token"),
         api_key=config.get_secret("api_key"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from plan.owner import Owner
+from plan.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,14 @@ class HostFacts:
     """By path."""
     unchecked: tuple[str, ...] = ()
     """What could not be looked at from here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostReport:
+    """The facts, and what is wrong with the host."""
+
+    facts: HostFacts
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

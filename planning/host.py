@@ -1,11 +1,14 @@
 """The look at the host: what to ask before the plan, which finished work to look for (H1-H3)."""
 
+from collections.abc import Iterator
+
 from plan import paths
 from plan.container import Mount
 from plan.host import (
     HostFacts,
     HostMinimum,
     HostQuestions,
+    HostReport,
     HubModel,
     ModelFolder,
     PortClaim,
@@ -80,21 +83,23 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
     )
 
 
-def demand_room(settings: Settings, facts: HostFacts, tokens: Tokens) -> None:
-    """Raises `SettingsError` for too little free disk for what is still to be made.
+def judge_host(settings: Settings, report: HostReport, tokens: Tokens) -> None:
+    """Raises `SettingsError` with everything that keeps the host from running the plan."""
+    problems = [*report.problems, *_room_problems(settings, report.facts, tokens)]
+    if problems:
+        raise SettingsError("the host", problems)
 
-    A finished stack has used its room.
-    """
+
+def _room_problems(settings: Settings, facts: HostFacts, tokens: Tokens) -> Iterator[Problem]:
+    """Too little free disk for what is still to be made. A finished stack has used its room."""
     least = settings.host.minimum.disk_gb
-    if facts.disk_free_gb is None or facts.disk_free_gb >= least or not tokens.missing:
-        return
-    problem = Problem(
-        "host.minimum.disk_gb",
-        f"{least:g}",
-        f"{facts.disk_free_gb:g} GB are free at the engine's data root",
-        "Take a larger host, or lower the minimum if this stack needs less",
-    )
-    raise SettingsError("the host", [problem])
+    if tokens.missing and facts.disk_free_gb is not None and facts.disk_free_gb < least:
+        yield Problem(
+            "host.minimum.disk_gb",
+            f"{least:g}",
+            f"{facts.disk_free_gb:g} GB are free at the engine's data root",
+            "Take a larger host, or lower the minimum if this stack needs less",
+        )
 
 
 def _port(

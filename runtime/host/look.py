@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from plan.host import Gpu, HostFacts, HostQuestions, TokenQuestions, Tokens
+from plan.host import Gpu, HostFacts, HostQuestions, HostReport, TokenQuestions, Tokens
 from plan.owner import Owner
-from plan.problem import Problem, SettingsError
+from plan.problem import Problem
 from runtime.docker.engine import Engine
 from runtime.failure import EngineUnreachableError
 from runtime.host.contents import folder_digests, hub_commits, image_digests
@@ -14,23 +14,21 @@ from runtime.host.problems import hardware_problems, ownership_problems, size_pr
 from runtime.host.snapshot import GB, Snapshot, take_snapshot
 from runtime.host.tokens import find_tokens
 
-SOURCE = "the host"
-"""Where these problems are, as a settings file is for others."""
-
 
 class HostLook:
-    """One look: at what the plan depends on, then for the work that the plan may find there."""
+    """One look: at what the plan depends on, then for the work that the plan may find there.
 
-    def __init__(self, engine: str | None, owner: Owner) -> None:
-        self._engine, self._owner = Engine(engine), owner
+    One that does not ask tells nothing, and needs no engine.
+    """
+
+    def __init__(self, engine: str | None, owner: Owner, *, asks: bool) -> None:
+        self._engine, self._owner, self._asks = Engine(engine), owner, asks
         self._snapshot: Snapshot | None = None
 
-    def facts(self, questions: HostQuestions) -> HostFacts:
-        """What was seen.
-
-        Raises `SettingsError` with every problem of the host; an engine that does not answer is one
-        like the others.
-        """
+    def report(self, questions: HostQuestions) -> HostReport:
+        """The facts, and every problem of the host; an engine that does not answer is one too."""
+        if not self._asks:
+            return HostReport(facts=HostFacts())
         engine = self._engine
         try:
             self._snapshot = snapshot = take_snapshot(engine)
@@ -50,22 +48,23 @@ class HostLook:
             )
         except EngineUnreachableError as error:
             problem = Problem("host.engine", engine.address, error.reason, error.way_out)
-            raise SettingsError(SOURCE, [problem]) from error
-        problems = [
+            return HostReport(facts=HostFacts(), problems=(problem,))
+        problems = (
             *size_problems(snapshot, questions.minimum),
             *hardware_problems(snapshot, questions.hardware, is_local=engine.is_local),
             *gpu_problems(memory, questions.gpu_count),
             *port_problems(snapshot.containers, questions, is_local=engine.is_local),
             *ownership_problems(snapshot, questions),
-        ]
-        if problems:
-            raise SettingsError(SOURCE, problems)
-        return facts
+        )
+        return HostReport(facts=facts, problems=problems)
 
     def tokens(self, questions: TokenQuestions) -> Tokens:
-        """The token of all work that is there, and a new one for what is not."""
+        """The token of all work that is there, and a new one for what is not.
+
+        Nothing where the engine was not asked, or did not answer.
+        """
         if self._snapshot is None:
-            raise AssertionError("the host has not been looked at")
+            return Tokens()
         return find_tokens(self._engine, self._snapshot, self._owner, questions)
 
 

@@ -67,7 +67,7 @@ def training_progress(engine: Engine, stack: Stack) -> int:
         container = engine.client.containers.get(step(stack, "sft"))
         if container.status != "running":
             return 0
-        folder = container.attrs["Config"]["Labels"]["finetune-stack.fingerprint"]
+        folder = container.attrs["Config"]["Labels"]["finetune-stack.identity"]
         log = container.exec_run(f"tail -n 1 /app/output/runs/{folder}.partial/trainer_log.jsonl")
         return int(json.loads(log.output).get("current_steps", 0)) if log.exit_code == 0 else 0
     except (docker.errors.NotFound, docker.errors.APIError, json.JSONDecodeError):
