@@ -17,6 +17,8 @@ class ImagesArgs:
     plan: ImagesPlan
     tokens: Mapping[str, str]
     """By role: changes when a built image is gone, which builds it again."""
+    platform: str | None
+    """The engine's: unset, the provider takes the workstation's."""
 
 
 class Images(pulumi.ComponentResource):
@@ -33,7 +35,7 @@ class Images(pulumi.ComponentResource):
         self, name: str, args: ImagesArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(type_tokens.IMAGES, name, None, opts)
-        self._tokens = args.tokens
+        self._tokens, self._platform = args.tokens, args.platform
         self._bases: dict[str, docker.RemoteImage] = {}
         made: dict[str, pulumi.Resource] = {}
         for plan in args.plan.all:
@@ -57,6 +59,7 @@ class Images(pulumi.ComponentResource):
                 context=plan.context,
                 dockerfile=plan.dockerfile,
                 args={**plan.args, BUILD_ARGUMENT: self._tokens.get(plan.role, "")},
+                platform=self._platform,
                 builder_version=docker.BuilderVersion(plan.builder),
             ),
             skip_push=True,

@@ -57,7 +57,7 @@ class FineTunePipeline(pulumi.ComponentResource):
         self, name: str, args: FineTunePipelineArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(type_tokens.PIPELINE, name, None, opts)
-        self._plan, self._prefix = args.plan, name
+        self._plan, self._tokens, self._prefix = args.plan, args.tokens, name
         self._child = pulumi.ResourceOptions(parent=self)
         plan = args.plan
         host = HostCheck(
@@ -72,12 +72,12 @@ class FineTunePipeline(pulumi.ComponentResource):
             engine=plan.engine,
             owner=plan.owner,
             owner_id=host.owner_id,
-            tokens={**args.tokens.steps, **args.tokens.services},
+            tokens=args.tokens.steps,
             secrets={key: value for key, value in secrets.items() if value is not None},
         )
         images = Images(
             f"{name}-images",
-            ImagesArgs(plan=plan.images, tokens=args.tokens.images),
+            ImagesArgs(plan=plan.images, tokens=args.tokens.images, platform=args.facts.platform),
             opts=self._child,
         )
         self._images = images.by_reference
@@ -196,6 +196,7 @@ class FineTunePipeline(pulumi.ComponentResource):
             f"{self._prefix}-{plan.name.removeprefix(f'{self._plan.stack}-')}",
             ServiceArgs(
                 plan=plan,
+                token=self._tokens.services.get(plan.name, ""),
                 deployment=self._deployment,
                 after=[*self._ground, self._images[plan.container.image], *after],
             ),

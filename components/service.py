@@ -22,6 +22,8 @@ class ServiceArgs:
     """What a service needs beside its plan."""
 
     plan: ServicePlan
+    token: str
+    """From the look at the host: changes when the container does not run, which makes it again."""
     deployment: Deployment
     after: Sequence[pulumi.Resource]
     """Image, volumes, network, and what must be there before, though nothing of it is used."""
@@ -60,7 +62,7 @@ class Service(pulumi.ComponentResource):
             ),
             args.deployment,
             parent=self,
-            after=[container],
+            token=container.id,
         )
         address = plan.port.bind_address
         host = f"[{address}]" if ":" in address else address
@@ -71,7 +73,9 @@ class Service(pulumi.ComponentResource):
 def _container(name: str, args: ServiceArgs, *, parent: pulumi.Resource) -> docker.Container:
     plan, secrets = args.plan, args.deployment.secrets
     container, accelerator = plan.container, plan.container.accelerator
-    built_on = {labels.BUILT_ON: plan.built_on} if plan.built_on is not None else {}
+    own = {labels.TOKEN: args.token}
+    if plan.built_on is not None:
+        own[labels.BUILT_ON] = plan.built_on
     return docker.Container(
         name,
         name=plan.name,
@@ -122,7 +126,7 @@ def _container(name: str, args: ServiceArgs, *, parent: pulumi.Resource) -> dock
         labels=owner_labels(args.deployment).apply(
             lambda owner: [
                 docker.ContainerLabelArgs(label=label, value=value)
-                for label, value in {**owner, **built_on}.items()
+                for label, value in {**owner, **own}.items()
             ]
         ),
         opts=pulumi.ResourceOptions(

@@ -48,10 +48,11 @@ def step_command(
     deployment: Deployment,
     *,
     parent: pulumi.Resource,
+    token: pulumi.Input[str] | None = None,
     after: Sequence[pulumi.Resource] = (),
     secret_environment: Sequence[str] = (),
 ) -> command.local.Command:
-    """A command that converges one step.
+    """A command that converges one step. Its token is that of the step's work, unless given.
 
     All that a step depends on is part of its request, so that a change is an update in place. As
     `triggers` it would replace the command, with `update` set too: `delete` would run after
@@ -61,15 +62,17 @@ def step_command(
         engine=deployment.engine,
         owner=deployment.owner,
         step=step,
-        token=deployment.tokens.get(step.name, ""),
     )
+    given = deployment.tokens.get(step.name, "") if token is None else token
     secrets = {key: value for key, value in deployment.secrets.items() if key in secret_environment}
     return command.local.Command(
         name,
         create=program_command(noun, "converge"),
         update=program_command(noun, "converge"),
         delete=program_command(noun, "delete"),
-        stdin=deployment.owner_id.apply(lambda owner_id: _addressed(request, owner_id)),
+        stdin=pulumi.Output.all(deployment.owner_id, given).apply(
+            lambda known: _completed(request, *known)
+        ),
         environment=secrets,
         add_previous_output_in_env=False,
         # The program's progress; its one line of result is for the graph, not for the operator.
@@ -84,6 +87,7 @@ def step_result(step: command.local.Command) -> pulumi.Output[Any]:
     return step.stdout.apply(json.loads)
 
 
-def _addressed(request: Request[Any], owner_id: str) -> str:
+def _completed(request: Request[Any], owner_id: str, token: str) -> str:
+    """The request with what is known only at deployment."""
     owner = dataclasses.replace(request.owner, id=owner_id)
-    return encode(dataclasses.replace(request, owner=owner))
+    return encode(dataclasses.replace(request, owner=owner, token=token))

@@ -84,6 +84,8 @@ class HostFacts:
     cpu_cores: int | None = None
     memory_gb: float | None = None
     disk_free_gb: float | None = None
+    platform: str | None = None
+    """Of the engine, such as `linux/amd64`: what images are built for."""
     runtimes: tuple[str, ...] = ()
     gpus: tuple[Gpu, ...] | None = None
     """None where no driver here tells of them."""

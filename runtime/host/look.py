@@ -39,6 +39,7 @@ class HostLook:
                 cpu_cores=snapshot.info.get("NCPU"),
                 memory_gb=round(snapshot.info.get("MemTotal", 0) / GB, 1),
                 disk_free_gb=_gigabytes(snapshot.disk_free),
+                platform=snapshot.platform,
                 runtimes=snapshot.runtimes,
                 gpus=None if memory is None else tuple(Gpu(memory_gb=m / GB) for m in memory),
                 image_digests=image_digests(engine, questions.pulled_images),

@@ -12,6 +12,9 @@ from runtime.docker.engine import Engine, in_parallel
 # Decimal, as memory and disks are sold: a host "with 16 GB" shows 15.6 GiB.
 GB = 1000**3
 
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""As images name them, by what the kernel calls a machine."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
@@ -25,6 +28,12 @@ class Snapshot:
     """By name."""
     disk_free: int | None
     """Bytes at the engine's data root; None when that cannot be seen from here."""
+
+    @property
+    def platform(self) -> str:
+        """What the engine runs, as images name it."""
+        machine = str(self.info.get("Architecture"))
+        return f"{self.info.get('OSType', 'linux')}/{ARCHITECTURES.get(machine, machine)}"
 
     @property
     def runtimes(self) -> tuple[str, ...]:

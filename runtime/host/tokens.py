@@ -23,7 +23,6 @@ from runtime.failure import EngineError, MissingError, StepError
 from runtime.host.snapshot import Snapshot
 
 HELPER = "host-look"
-NOT_RUNNING = "not running"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +50,16 @@ def find_tokens(
 
 
 def _service_tokens(snapshot: Snapshot, owner: Owner, services: Sequence[str]) -> Mapping[str, str]:
-    """A service of a stack that lives here and does not run has another token."""
-    if not any(owner.owns(network.get("Labels")) for network in snapshot.networks.values()):
-        return {}
-    running = {containers.name_of(c) for c in snapshot.containers if c.get("State") == "running"}
-    return {service: NOT_RUNNING for service in services if service not in running}
+    """The token in the label of each service that runs, and a new one for what does not."""
+    running = {
+        containers.name_of(container): container.get("Labels") or {}
+        for container in snapshot.containers
+        if container.get("State") == "running" and owner.owns(container.get("Labels"))
+    }
+    return {
+        service: running[service].get(labels.TOKEN, "") if service in running else uuid.uuid4().hex
+        for service in services
+    }
 
 
 def _image_token(engine: Engine, image: str) -> str | None:

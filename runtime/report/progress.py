@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 QUIET_SECONDS = 15.0
-"""No step is silent for longer: silence reads as a hang."""
+"""No step is silent for longer in its first minutes: silence reads as a hang."""
+SLOWEST_SECONDS = 60.0
+"""Nor for longer than this ever after."""
+LINES_PER_AGE = 40
+"""A step that has run for a time tells a fortieth of it apart. Every line that is printed lies in the
+stack's state for ever: at one a second, a training of a day would leave megabytes there."""
 LOG_SECONDS = 3.0
 """A container's own words are passed on at most this often."""
 LINE_LENGTH = 160
@@ -91,6 +96,9 @@ class Report:
         and is only asked when it may be printed.
         """
         since = elapsed - self._shown_at
+        pause = min(elapsed / LINES_PER_AGE, SLOWEST_SECONDS)
+        if since < pause:
+            return None
         if state and state != self._shown:
             return self._show(elapsed, state, state)
         if since < (QUIET_SECONDS if state else LOG_SECONDS):

@@ -38,10 +38,19 @@ def environment(name: str) -> dict[str, Any]:
     return document
 
 
+PORTS = range(20000, 32000)
+"""Below those that the kernel gives to outgoing connections: nobody takes one in the meantime."""
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
+    """A port that nobody listens on."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port
 
 

@@ -65,7 +65,17 @@ def test_another_stack_of_the_same_name_takes_nothing(home: Path, engine: Engine
     theirs = Stack(tmp_path / "theirs", name=mine.name)
     theirs.settings["board"] = {"enabled": False}
     try:
-        assert mine.up(targets=["pipeline-volumes*", "pipeline-network"]).returncode == 0
+        assert (
+            mine.up(
+                targets=[
+                    "pipeline",
+                    "pipeline-host-check*",
+                    "pipeline-volumes*",
+                    "pipeline-network",
+                ]
+            ).returncode
+            == 0
+        )
         volumes = engine.volumes(mine)
         update = theirs.up()
         assert update.returncode != 0

@@ -144,7 +144,9 @@ class TestConverge:
 
     def test_a_model_that_answers_wrongly_does_not_replace_the_old_one(self, bench: Bench):
         bench.run("serving/ollama_model", "converge", model(bench))
-        outcome = bench.run("serving/ollama_model", "converge", model(bench, "No idea.", fingerprint="f2"))
+        outcome = bench.run(
+            "serving/ollama_model", "converge", model(bench, "No idea.", fingerprint="f2")
+        )
         assert outcome.code == 1
         for words in ("--what is it?", "is 42", "No idea.", "goes on answering"):
             assert words in outcome.words
@@ -187,7 +189,9 @@ class TestConverge:
         assert models(bench) == ["guide/latest"]
 
     def test_what_ollama_says_about_a_failure_is_passed_on(self, bench: Bench):
-        outcome = bench.run("serving/ollama_model", "converge", {**model(bench), "modelfile": "nonsense"})
+        outcome = bench.run(
+            "serving/ollama_model", "converge", {**model(bench), "modelfile": "nonsense"}
+        )
         assert outcome.code == 1
         assert "| Error: no FROM line" in outcome.words
 
@@ -199,7 +203,9 @@ class TestConverge:
         inside(bench, "mv /usr/local/bin/ollama /usr/local/bin/quick")
         slow = "printf '#!/bin/sh\\n[ $1 = list ] || sleep 60\\nexec quick \"$@\"\\n'"
         inside(bench, f"{slow} > /usr/local/bin/ollama; chmod +x /usr/local/bin/ollama")
-        outcome = bench.run("serving/ollama_model", "converge", {**model(bench), "deadline_seconds": 2})
+        outcome = bench.run(
+            "serving/ollama_model", "converge", {**model(bench), "deadline_seconds": 2}
+        )
         assert outcome.code == 1
         assert "deadline of 2 s" in outcome.words
 
