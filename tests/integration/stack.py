@@ -142,6 +142,12 @@ class Stack:
         found: list[dict[str, Any]] = state["deployment"].get("resources", [])
         return found
 
+    def import_state(self, state: Mapping[str, Any]) -> None:
+        """Put the stack into a state that was exported before."""
+        file = self.home / "state.json"
+        file.write_text(json.dumps(state))
+        self._check(["stack", "import", "--force", "--file", str(file), "--stack", self.name])
+
     def up_until(self, enough: Callable[[], bool], *, then: signal.Signals) -> str:
         """An up that is sent a signal, with all its processes, once something is so."""
         self.write_settings()
