@@ -104,6 +104,7 @@ def plan_api(
         settings="api",
         path="/v1",
         built_on=built_on,
+        makes_room=accelerator != Accelerator() and settings.host.gpu.while_training == "free",
         container=Container(
             image=around.images.llamafactory.reference,
             command=(
