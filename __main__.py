@@ -9,9 +9,9 @@ import pulumi_docker as docker
 from components.pipeline import FineTunePipeline, FineTunePipelineArgs
 from plan.owner import Owner
 from plan.problem import SettingsError
+from planning.advice.advice import find_accelerator_advice, find_advice
 from planning.host import ask_about_host, ask_for_tokens, judge_host
 from planning.pipeline import plan_pipeline
-from planning.training_advice import find_advice
 from runtime.host.look import HostLook
 from stack_configs.settings.loader import find_settings, load_settings
 
@@ -49,6 +49,11 @@ pipeline = FineTunePipeline(
         providers=[docker.Provider("engine", host=engine), command.Provider("programs")]
     ),
 )
-
+# Told before the first training, where the look at the host could not see the GPUs.
+pipeline.accelerators.apply(
+    lambda seen: list(
+        map(pulumi.log.warn, map(str, find_accelerator_advice(settings, report.facts, seen)))
+    )
+)
 for name, value in pipeline.outputs.items():
     pulumi.export(name, value)

@@ -76,6 +76,8 @@ def _container(name: str, args: ServiceArgs, *, parent: pulumi.Resource) -> dock
     own = {labels.TOKEN: args.token}
     if plan.built_on is not None:
         own[labels.BUILT_ON] = plan.built_on
+    if plan.makes_room:
+        own[labels.MAKES_ROOM] = "true"
     return docker.Container(
         name,
         name=plan.name,

@@ -31,6 +31,8 @@ class ServicePlan:
     """What its base URL ends in."""
     built_on: str | None = None
     """Identity of the work that it serves: other work means another container."""
+    makes_room: bool = False
+    """Whether a training run stops it for its time, to have the GPUs to itself."""
     secret_environment: tuple[str, ...] = ()
     """Variables that the container gets and no plan holds."""
 

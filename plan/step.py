@@ -7,6 +7,7 @@ from typing import Generic, Literal, TypeVar
 
 from plan import paths
 from plan.container import Container, Mount
+from plan.gpu_memory import GpuMemoryHolder
 from plan.owner import Owner
 
 Noun = Literal[
@@ -72,6 +73,8 @@ class ContainerStepPlan(StepPlan):
     """JSON file of figures that become outputs, below the artefact's folder."""
     secret_environment: tuple[str, ...] = ()
     """Variables that the container gets and no plan holds."""
+    gpu_memory_holders: tuple[GpuMemoryHolder, ...] = ()
+    """Services that make room on the GPUs while it runs."""
     preload: str | None = None
     """Library (globs) to preload when the static TLS block is exhausted (F5)."""
     deadline_seconds: int = 72 * 3600

@@ -19,11 +19,11 @@ def plan_accelerator(host: HostSettings) -> Accelerator:
                 environment=_visible("HIP_VISIBLE_DEVICES", host.gpu),
             )
         case "npu":
-            # Ascend has a node per device and no node for all of them: `all` means the first.
-            count = 1 if host.gpu.count == "all" else host.gpu.count
+            if host.gpu.count == "all":
+                raise AssertionError("the settings demand a number: there is a node per device")
             return Accelerator(
                 devices=(
-                    *(f"/dev/davinci{index}" for index in range(count)),
+                    *(f"/dev/davinci{index}" for index in range(host.gpu.count)),
                     "/dev/davinci_manager",
                     "/dev/devmm_svm",
                     "/dev/hisi_hdc",

@@ -23,11 +23,7 @@ def plan_accelerator_check(
     if host.hardware == "cpu":
         return None
     image, program = around.images.llamafactory, f"{IN_CONTAINER}/{PROGRAM}"
-    expected = {
-        "hardware": host.hardware,
-        "count": host.gpu.count,
-        "memory_gb": host.gpu.memory_gb,
-    }
+    expected = {"hardware": host.hardware, "count": host.gpu.count}
     mark = identity("accelerator-check", image.reference, expected, file_digest(PROJECT / program))
     folder = paths.partial(mark)
     return ContainerStepPlan(

@@ -27,6 +27,9 @@ LLAMAFACTORY_BASE: Mapping[Hardware, str] = {
 
 OLLAMA_BASE = "debian:trixie-slim"
 
+OLLAMA_GPU_TAGS: Mapping[Hardware, str] = {"cuda": "", "rocm": "-rocm"}
+"""The accelerators that ollama/ollama computes on, and the end of the tag that does."""
+
 EXTRA_OF: Mapping[str, Extra] = {
     "quantization_bit": "bitsandbytes",
     "deepspeed": "deepspeed",
@@ -77,7 +80,7 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
         base_is_ours=True,
         args={**authorities, **python},
     )
-    ready = images.ollama.image or f"ollama/ollama:{images.ollama.version}"
+    ready = images.ollama.image or ollama_image(images.ollama.version, hardware)
     ollama = _plan_image(
         images,
         images.ollama.model_copy(update={"image": None if images.ollama.build else ready}),
@@ -90,6 +93,20 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
         args={**authorities, **packages, "OLLAMA_VERSION": images.ollama.version},
     )
     return ImagesPlan(llamafactory=llamafactory, converter=converter, ollama=ollama)
+
+
+def ollama_image(version: str, hardware: Hardware) -> str:
+    """Ollama's own image for a host. Where it knows no accelerator, processors compute (F2)."""
+    end = OLLAMA_GPU_TAGS.get(hardware, "")
+    return f"ollama/ollama:{version.removesuffix(end)}{end}"
+
+
+def ollama_reaches_accelerators(settings: Settings) -> bool:
+    """Whether the server's image computes on the host's accelerators; an image of one's own may."""
+    ollama, hardware = settings.images.ollama, settings.host.hardware
+    if ollama.image is not None:
+        return hardware != "cpu"
+    return hardware in OLLAMA_GPU_TAGS and not ollama.build
 
 
 def _plan_image(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plan.container import Accelerator
+from plan.gpu_memory import GpuMemoryHolder
 from plan.host import HostFacts
 from plan.pipeline import ModelPlan
 from plan.step import ContainerStepPlan
@@ -38,6 +39,7 @@ def plan_model(
     datasets: Sequence[DatasetPlan],
     accelerator: Accelerator,
     server: str,
+    gpu_memory_holders: tuple[GpuMemoryHolder, ...],
 ) -> TrainedModel:
     """The plan of one model of a stack; `server` is the container that serves it."""
     offline = model.base_model.hub is None
@@ -65,6 +67,7 @@ def plan_model(
             accelerator=accelerator,
             host=host,
             processes=count_processes(host, facts),
+            gpu_memory_holders=gpu_memory_holders,
             offline=offline,
         )
         # A reward model judges; the next run goes on from the policy, not from the judge.

@@ -11,8 +11,8 @@ from plan.step import HostClaimStep, LeftoversStep, ServedModelsStep
 from planning.accelerator import plan_accelerator
 from planning.accelerator_check import plan_accelerator_check
 from planning.dataset_registration import plan_dataset_registration, plan_datasets
+from planning.gpu_memory import plan_gpu_memory_holders
 from planning.images import plan_images
-from planning.memory_estimate import find_memory_problems
 from planning.model import TrainedModel, plan_model
 from planning.names import physical_names
 from planning.services import plan_api, plan_board, plan_ollama_server
@@ -25,11 +25,8 @@ from stack_configs.settings.root import Settings
 def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> PipelinePlan:
     """The plan of one environment. The owner's stack begins every physical name.
 
-    Raises `SettingsError` with every run that cannot fit into the declared GPU memory, and with
-    steps of different models that would be called alike.
+    Raises `SettingsError` with steps of different models that would be called alike.
     """
-    if problems := find_memory_problems(settings):
-        raise SettingsError(owner.stack, problems)
     around = Surroundings(
         owner=owner,
         images=plan_images(settings, facts),
@@ -48,6 +45,7 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
             datasets=datasets,
             accelerator=accelerator,
             server=ollama_server.name,
+            gpu_memory_holders=tuple(plan_gpu_memory_holders(settings, around.names)),
         )
         for model in settings.models
     }

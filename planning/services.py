@@ -1,8 +1,9 @@
 """What keeps running: the Ollama server, LLaMA Board and the OpenAI-style API (T1, E1, E5)."""
 
-from plan.container import GIB, Container, Port
+from plan.container import GIB, Accelerator, Container, Port
 from plan.service import Healthcheck, ServicePlan
 from planning.accelerator import plan_accelerator
+from planning.images import ollama_reaches_accelerators
 from planning.step import Surroundings, offline_environment
 from planning.training_arguments import Weights
 from stack_configs.settings.models import ModelSettings
@@ -16,7 +17,9 @@ API_PORT = 8000
 def plan_ollama_server(settings: Settings, around: Surroundings) -> ServicePlan:
     """The Ollama server. It reads GGUF files where they lie, so that no byte is sent twice."""
     server = settings.ollama_server
-    accelerator = plan_accelerator(settings.host)
+    # Devices that it cannot use stay out of its container.
+    reaches = ollama_reaches_accelerators(settings)
+    accelerator = plan_accelerator(settings.host) if reaches else Accelerator()
     return ServicePlan(
         name=around.names.ollama_server,
         title="start the Ollama server",
@@ -101,6 +104,7 @@ def plan_api(
         settings="api",
         path="/v1",
         built_on=built_on,
+        makes_room=accelerator != Accelerator() and settings.host.gpu.while_training == "free",
         container=Container(
             image=around.images.llamafactory.reference,
             command=(

@@ -10,6 +10,7 @@ import yaml
 
 from plan import paths
 from plan.container import GIB, HOST_NETWORK, Accelerator, Container
+from plan.gpu_memory import GpuMemoryHolder
 from plan.identity import identity
 from plan.step import ContainerStepPlan
 from planning.dataset_registration import DatasetPlan, render_dataset_info
@@ -52,6 +53,7 @@ def plan_training_run(
     accelerator: Accelerator,
     host: HostSettings,
     processes: int | str,
+    gpu_memory_holders: tuple[GpuMemoryHolder, ...],
     offline: bool,
 ) -> TrainingRunPlan:
     """One run. `datasets` are those that it names; `offline` forbids any look at the hub.
@@ -120,6 +122,7 @@ def plan_training_run(
         files=files,
         progress_log="trainer_log.jsonl",
         results="all_results.json",
+        gpu_memory_holders=gpu_memory_holders,
         secret_environment=() if offline else ("HF_TOKEN",),
         preload=BUNDLED_LIBGOMP,
         deadline_seconds=int(settings.deadline_hours * 3600),

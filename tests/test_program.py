@@ -83,5 +83,18 @@ def test_what_holds_a_training_back_is_a_warning(
     assert warning.startswith("models[0].training_runs[0].precision is 'fp32'")
 
 
+def test_what_only_a_container_saw_is_a_warning_too(
+    host: Host, exports: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    text = (PROJECT / "stack_configs/dev.yaml").read_text().replace("file: data", f"file: {DATA}")
+    text = text.replace("    memory_gb: 24\n", "").replace("Llama-3-8B", "Llama-3-70B")
+    (tmp_path / "large.yaml").write_text(text)
+    run_program(Engine(), str(tmp_path / "large.yaml"))
+    (warning,) = said
+    assert "it needs about 160 GB on each GPU, and the smallest GPU has 24 GB" in warning
+
+
 def test_the_program_stays_short():
     assert len((PROJECT / "__main__.py").read_text().splitlines()) < 60

@@ -9,6 +9,7 @@ from plan.problem import Problem
 MIB = 1024**2
 PATIENCE_SECONDS = 20
 NVIDIA_SMI = ("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits")
+ASCEND_NODES = "dev/davinci[0-9]*"
 AMD_MEMORY = "sys/class/drm/card*/device/mem_info_vram_total"
 
 
@@ -26,14 +27,27 @@ def gpu_memory(hardware: str, *, files: Path = Path("/")) -> list[int] | None:
             return None
 
 
-def gpu_problems(memory: list[int] | None, count: int | None) -> Iterator[Problem]:
-    """GPUs that are fewer than the settings say; `count` is None for all that there are."""
-    if memory is not None and count is not None and count > len(memory):
+def count_gpus(hardware: str, memory: list[int] | None, *, files: Path = Path("/")) -> int | None:
+    """How many GPUs there are; None where nothing here can tell, as without a driver.
+
+    Ascend's driver makes a node for each, and tells of no memory in a way that is easily read.
+    """
+    if hardware == "npu":
+        return len(list(files.glob(ASCEND_NODES))) or None
+    return None if memory is None else len(memory)
+
+
+def gpu_problems(found: int | None, wanted: int | None) -> Iterator[Problem]:
+    """GPUs that are fewer than the settings say; `wanted` is None for all that there are.
+
+    Less memory than they say is no problem: it makes estimates wrong.
+    """
+    if found is not None and wanted is not None and wanted > found:
         yield Problem(
             "host.gpu.count",
-            str(count),
-            f"this host has {len(memory)}",
-            f"Set it to {len(memory)} or fewer, or to all",
+            str(wanted),
+            f"this host has {found}",
+            f"Set it to {found} or fewer",
         )
 
 

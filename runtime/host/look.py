@@ -8,7 +8,7 @@ from plan.problem import Problem
 from runtime.docker.engine import Engine
 from runtime.failure import EngineUnreachableError
 from runtime.host.contents import folder_digests, hub_commits, image_digests
-from runtime.host.gpus import gpu_memory, gpu_problems
+from runtime.host.gpus import count_gpus, gpu_memory, gpu_problems
 from runtime.host.ports import port_problems
 from runtime.host.problems import hardware_problems, ownership_problems, size_problems
 from runtime.host.snapshot import GB, Snapshot, take_snapshot
@@ -33,6 +33,7 @@ class HostLook:
         try:
             self._snapshot = snapshot = take_snapshot(engine)
             memory = gpu_memory(questions.hardware) if engine.is_local else None
+            gpus = count_gpus(questions.hardware, memory) if engine.is_local else None
             facts = HostFacts(
                 engine_id=str(snapshot.info.get("ID", "")),
                 engine_version=snapshot.info.get("ServerVersion"),
@@ -41,7 +42,9 @@ class HostLook:
                 disk_free_gb=_gigabytes(snapshot.disk_free),
                 platform=snapshot.platform,
                 runtimes=snapshot.runtimes,
-                gpus=None if memory is None else tuple(Gpu(memory_gb=m / GB) for m in memory),
+                gpus=None
+                if memory is None
+                else tuple(Gpu(memory_gb=round(m / GB, 1)) for m in memory),
                 image_digests=image_digests(engine, questions.pulled_images),
                 hub_commits=hub_commits(questions.hub_models),
                 folder_digests=folder_digests(engine, snapshot, questions),
@@ -53,7 +56,7 @@ class HostLook:
         problems = (
             *size_problems(snapshot, questions.minimum),
             *hardware_problems(snapshot, questions.hardware, is_local=engine.is_local),
-            *gpu_problems(memory, questions.gpu_count),
+            *gpu_problems(gpus, questions.gpu_count),
             *port_problems(snapshot.containers, questions, is_local=engine.is_local),
             *ownership_problems(snapshot, questions),
         )

@@ -21,6 +21,7 @@ from runtime.docker import archive, containers
 from runtime.docker.engine import Engine, in_parallel
 from runtime.failure import EngineError, MissingError, StepError
 from runtime.host.snapshot import Snapshot
+from runtime.steps.gpu_memory import has_made_room
 
 HELPER = "host-look"
 
@@ -50,11 +51,16 @@ def find_tokens(
 
 
 def _service_tokens(snapshot: Snapshot, owner: Owner, services: Sequence[str]) -> Mapping[str, str]:
-    """The token in the label of each service that runs, and a new one for what does not."""
+    """The token in the label of each service that runs, and a new one for what does not.
+
+    One that was stopped for a training counts as running: the training starts it again.
+    """
+    found = snapshot.containers
     running = {
         containers.name_of(container): container.get("Labels") or {}
-        for container in snapshot.containers
-        if container.get("State") == "running" and owner.owns(container.get("Labels"))
+        for container in found
+        if owner.owns(container.get("Labels"))
+        and (container.get("State") == "running" or has_made_room(container, found, owner))
     }
     return {
         service: running[service].get(labels.TOKEN, "") if service in running else uuid.uuid4().hex

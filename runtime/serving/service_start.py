@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from plan import labels
 from plan.step import Request, ServiceStartStep
 from runtime.docker import containers
 from runtime.docker.engine import Engine
@@ -17,6 +18,7 @@ from runtime.failure import MissingError, StepError
 from runtime.program import say
 from runtime.report.diagnosis import diagnose
 from runtime.report.progress import QUIET_SECONDS, clean, duration, mask
+from runtime.steps.gpu_memory import has_made_room
 
 KIND = ServiceStartStep
 PROBE_SECONDS = 10.0
@@ -32,12 +34,16 @@ def converge(request: Request[ServiceStartStep]) -> Mapping[str, str]:
     """
     engine, step = Engine(request.engine), request.step
     state = _state(engine, step)
+    if _has_made_room(engine, request):
+        return _made_room(step)
     if state["Status"] in ("exited", "created") and not _has_failed(state):
         say(f"{step.title}: it was stopped; starting it")
         containers.start(engine, step.name, step.name)
     began = said = time.monotonic()
     while not _answers(engine, step):
         state, now = _state(engine, step), time.monotonic()
+        if _has_made_room(engine, request):
+            return _made_room(step)
         if _has_failed(state):
             raise StepError(_failure(engine, step, state))
         if now - began > step.deadline_seconds:
@@ -52,6 +58,20 @@ def converge(request: Request[ServiceStartStep]) -> Mapping[str, str]:
 def delete(_request: Request[ServiceStartStep]) -> Mapping[str, str]:
     """Nothing: the container is the provider's."""
     return {}
+
+
+def _has_made_room(engine: Engine, request: Request[ServiceStartStep]) -> bool:
+    own = containers.list_containers(engine, f"{labels.STACK}={request.owner.stack}")
+    return any(
+        has_made_room(container, own, request.owner)
+        for container in own
+        if containers.name_of(container) == request.step.name
+    )
+
+
+def _made_room(step: ServiceStartStep) -> Mapping[str, str]:
+    say(f"{step.title}: it is stopped while a model trains, and starts again after that")
+    return {"container": step.name}
 
 
 def _answers(engine: Engine, step: ServiceStartStep) -> bool:

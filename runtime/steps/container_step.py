@@ -7,6 +7,7 @@ Deleting removes the step's containers and no artefact.
 import os
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -25,6 +26,7 @@ from runtime.program import Interrupted, say
 from runtime.report.diagnosis import diagnose, preloading, ran_out_of_static_tls
 from runtime.report.progress import clean, duration, mask
 from runtime.report.step_progress import StepProgress
+from runtime.steps.gpu_memory import freed, resume
 from runtime.steps.gpu_turn import wait_for_turn
 
 KIND = ContainerStepPlan
@@ -87,7 +89,8 @@ class ContainerStepWork:
     def _converge(self) -> StepResult:
         container = self._attach()
         if container is not None:
-            container = self._see_through(container)
+            with self._room():
+                container = self._see_through(container)
             self._vouch(container)
             return self._result(container)
         container = self._create(self._step.container.command)
@@ -99,10 +102,18 @@ class ContainerStepWork:
         )
         if is_made:
             self._vouch(container)
+            # The run may have ended with nobody there to start them again.
+            resume(self._engine, self._step.gpu_memory_holders, title=self._title)
         else:
-            self._start(container, is_begun=is_begun)
-            container = self._see_through(container)
+            self._wait_for_turn(container)
+            with self._room():
+                self._start(container, is_begun=is_begun)
+                container = self._see_through(container)
         return self._result(container)
+
+    def _room(self) -> AbstractContextManager[None]:
+        """The GPUs without what serves on them, where the settings say so."""
+        return freed(self._engine, self._step.gpu_memory_holders, title=self._title)
 
     def _attach(self) -> str | None:
         """The container that is at this very work. Every other one of the stage is removed.
@@ -153,8 +164,6 @@ class ContainerStepWork:
         The marker goes with it: the container's last act, the rename, makes it count.
         """
         step = self._step
-        if self._takes_the_gpus:
-            self._wait_for_turn(container)
         if is_begun:
             self._say("resumes from what an interrupted run left")
         else:
@@ -170,6 +179,8 @@ class ContainerStepWork:
         self._progress.listen(container, is_new=True)
 
     def _wait_for_turn(self, container: str) -> None:
+        if not self._takes_the_gpus:
+            return
         try:
             wait_for_turn(self._engine, container, title=self._title)
         except Interrupted:
@@ -187,6 +198,7 @@ class ContainerStepWork:
             self._say(f"the static TLS block is exhausted: once more with {preload} preloaded")
             containers.remove(self._engine, container)
             container = self._create(preloading(self._step.container.command, preload))
+            self._wait_for_turn(container)
             self._start(container, is_begun=True)
             self._follow(container)
             is_made = self._is_there(container, self._step.artefact)

@@ -1,14 +1,23 @@
 """Rules between sections: each section is valid by itself, and yet they do not fit together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from plan.problem import Problem
+from stack_configs.settings.host import Hardware
 from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
 RANKING_STAGES = ("rm", "dpo")
 PROMPT_STAGES = ("pt", "ppo")
 """Stages that read no answers."""
+
+
+HARDWARE_OF: Mapping[str, tuple[Hardware, ...]] = {
+    "quantization_bit": ("cuda", "rocm"),
+    "deepspeed": ("cuda", "rocm", "npu"),
+    "use_unsloth": ("cuda", "rocm"),
+}
+"""Where the released bitsandbytes, DeepSpeed and Unsloth compute, by the run's setting."""
 
 
 def find_inconsistencies(settings: Settings) -> list[Problem]:
@@ -19,6 +28,7 @@ def find_inconsistencies(settings: Settings) -> list[Problem]:
         *_served_twice(settings),
         *_same_ports(settings),
         *_api_model(settings),
+        *_devices_of_ascend(settings),
         *(
             problem
             for model_index, model in enumerate(settings.models)
@@ -90,6 +100,18 @@ def _api_model(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def _devices_of_ascend(settings: Settings) -> Iterator[Problem]:
+    """A container gets each Ascend device by a node of its own: there is none for all of them."""
+    if settings.host.hardware == "npu" and settings.host.gpu.count == "all":
+        yield Problem(
+            "host.gpu.count",
+            "'all'",
+            "with host.hardware npu it must be a number: each device is handed over by its node, "
+            "/dev/davinci0 and so on",
+            "Set it to the number of devices that npu-smi info lists",
+        )
+
+
 def _run_problems(settings: Settings, run: TrainingRunSettings, key: str) -> Iterator[Problem]:
     datasets = {dataset.name: dataset for dataset in settings.datasets}
     ranked = run.stage in RANKING_STAGES
@@ -124,12 +146,20 @@ def _run_problems(settings: Settings, run: TrainingRunSettings, key: str) -> Ite
                 f"stage {run.stage} needs answers, and no row has text in column 'output'",
                 "Add the column, or name the one that holds the answers in `columns.response`",
             )
-    if settings.host.hardware == "cpu":
-        for setting in ("quantization_bit", "deepspeed", "use_unsloth"):
-            if value := getattr(run, setting):
-                yield Problem(
-                    f"{key}.{setting}",
-                    repr(value),
-                    "it needs a GPU, and host.hardware is cpu",
-                    "Remove it, or choose another host.hardware",
-                )
+    yield from _unsupported(settings, run, key)
+
+
+def _unsupported(settings: Settings, run: TrainingRunSettings, key: str) -> Iterator[Problem]:
+    """What a run asks for and the library behind it cannot do on the host's hardware."""
+    hardware, factory = settings.host.hardware, settings.images.llamafactory
+    # Somebody's own image may hold a build for Ascend, as LLaMA-Factory's README describes it.
+    of_our_making = factory.image is None and factory.base_image is None
+    for setting, known in HARDWARE_OF.items():
+        value = getattr(run, setting)
+        if value and hardware not in known and (hardware == "cpu" or of_our_making):
+            yield Problem(
+                f"{key}.{setting}",
+                repr(value),
+                f"it needs one of {', '.join(known)}, and host.hardware is {hardware}",
+                "Remove it, or choose another host.hardware",
+            )

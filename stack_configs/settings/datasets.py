@@ -13,40 +13,52 @@ from stack_configs.settings.strict_model import StrictModel
 class DatasetColumns(StrictModel):
     """Names of the columns, where they differ from LLaMA-Factory's own defaults."""
 
-    prompt: str | None = None
-    query: str | None = None
-    response: str | None = None
-    history: str | None = None
-    messages: str | None = None
-    system: str | None = None
-    tools: str | None = None
-    chosen: str | None = None
-    rejected: str | None = None
-    kto_tag: str | None = None
+    prompt: Annotated[str | None, Field(description="The question or instruction (alpaca).")] = None
+    query: Annotated[str | None, Field(description="What is added to the prompt (alpaca).")] = None
+    response: Annotated[str | None, Field(description="The answer (alpaca).")] = None
+    history: Annotated[
+        str | None, Field(description="Earlier pairs of question and answer (alpaca).")
+    ] = None
+    messages: Annotated[
+        str | None, Field(description="The turns of a conversation (sharegpt).")
+    ] = None
+    system: Annotated[str | None, Field(description="System prompt of the row.")] = None
+    tools: Annotated[str | None, Field(description="Descriptions of the tools of the row.")] = None
+    chosen: Annotated[str | None, Field(description="The better answer, for ranking.")] = None
+    rejected: Annotated[str | None, Field(description="The worse answer, for ranking.")] = None
+    kto_tag: Annotated[
+        str | None, Field(description="Whether the answer is a good one, for KTO.")
+    ] = None
 
 
 class DatasetTags(StrictModel):
     """Keys and roles inside a ShareGPT turn; the defaults are LLaMA-Factory's own."""
 
-    role_tag: str = "from"
-    content_tag: str = "value"
-    user_tag: str = "human"
-    assistant_tag: str = "gpt"
-    observation_tag: str = "observation"
-    function_tag: str = "function_call"
-    system_tag: str = "system"
+    role_tag: Annotated[str, Field(description="Key of who speaks.")] = "from"
+    content_tag: Annotated[str, Field(description="Key of what is said.")] = "value"
+    user_tag: Annotated[str, Field(description="Role of the user.")] = "human"
+    assistant_tag: Annotated[str, Field(description="Role of the model.")] = "gpt"
+    observation_tag: Annotated[str, Field(description="Role of a tool's result.")] = "observation"
+    function_tag: Annotated[str, Field(description="Role of a tool call.")] = "function_call"
+    system_tag: Annotated[str, Field(description="Role of the system prompt.")] = "system"
 
 
 class DatasetSettings(StrictModel):
     """One data file and how it is to be read."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+    name: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_]+$", description="What training runs call it.")
+    ]
     file: Annotated[
         Path, Field(description="A .json or .jsonl file, relative to the settings file.")
     ]
     # The guide writes `format`; LLaMA-Factory reads `formatting`. Either is understood.
     formatting: Annotated[
-        Literal["alpaca", "sharegpt"], Field(validation_alias=AliasChoices("formatting", "format"))
+        Literal["alpaca", "sharegpt"],
+        Field(
+            validation_alias=AliasChoices("formatting", "format"),
+            description="alpaca: a row is a question and its answer. sharegpt: a conversation.",
+        ),
     ] = "alpaca"
     ranking: Annotated[bool, Field(description="Rows hold chosen and rejected answers.")] = False
     columns: DatasetColumns = DatasetColumns()

@@ -13,8 +13,24 @@ Hardware = Literal["cpu", "cuda", "rocm", "npu"]
 class GpuSettings(StrictModel):
     """The accelerators that training and serving may use."""
 
-    count: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
-    memory_gb: Annotated[float, Field(gt=0, description="VRAM of one device, GB.")] = 8
+    count: Annotated[
+        Annotated[int, Field(ge=1)] | Literal["all"],
+        Field(description="Devices to use, from the first on. With hardware npu, a number."),
+    ] = "all"
+    memory_gb: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="Memory of one device, GB, for the estimates. Unset: as the driver tells.",
+        ),
+    ] = None
+    while_training: Annotated[
+        Literal["free", "share"],
+        Field(
+            description="What becomes of the memory that serving holds. free: for each run Ollama "
+            "unloads its models and the API stops. share: both keep theirs."
+        ),
+    ] = "free"
 
 
 class ClusterSettings(StrictModel):
@@ -32,7 +48,7 @@ class ClusterSettings(StrictModel):
             pattern=r"^[A-Za-z0-9.:-]+$", description="Where the others reach the host of rank 0."
         ),
     ]
-    master_port: Port = 29500
+    master_port: Annotated[Port, Field(description="Port there; the same on every host.")] = 29500
 
     @model_validator(mode="after")
     def _rank_of_a_node(self) -> Self:
@@ -47,9 +63,9 @@ class ClusterSettings(StrictModel):
 class HostMinimumSettings(StrictModel):
     """What the host must at least have. The defaults are the guide's minimum (H1)."""
 
-    cpu_cores: Annotated[int, Field(ge=1)] = 4
-    memory_gb: Annotated[float, Field(gt=0)] = 16
-    disk_gb: Annotated[float, Field(gt=0, description="Free space at the engine's data root.")] = 50
+    cpu_cores: Annotated[int, Field(ge=1, description="CPU cores that the engine has.")] = 4
+    memory_gb: Annotated[float, Field(gt=0, description="Memory of the host, GB.")] = 16
+    disk_gb: Annotated[float, Field(gt=0, description="Free at the engine's data root, GB.")] = 50
 
 
 class HostSettings(StrictModel):
@@ -65,12 +81,15 @@ class HostSettings(StrictModel):
     ] = None
     check: Annotated[
         Literal["full", "plan_only"],
-        Field(description="plan_only: the engine is not asked anything before `pulumi up`."),
+        Field(description="plan_only: the engine is asked nothing before `pulumi up`."),
     ] = "full"
-    hardware: Hardware = "cuda"
+    hardware: Annotated[
+        Hardware,
+        Field(description="Which accelerators the host has: NVIDIA (cuda), AMD, Ascend or none."),
+    ] = "cuda"
     gpu: GpuSettings = GpuSettings()
     cluster: ClusterSettings | None = None
     minimum: HostMinimumSettings = HostMinimumSettings()
     shm_size_gb: Annotated[
-        float, Field(gt=0, description="Shared memory of training containers (F6).")
+        float, Field(gt=0, description="Shared memory of training containers, GB (F6).")
     ] = 16

@@ -36,7 +36,7 @@ class BuiltImageSettings(StrictModel):
 class LlamaFactoryImageSettings(BuiltImageSettings):
     """The image that trains, merges and serves the LLaMA Board."""
 
-    version: Version = "0.9.5"
+    version: Annotated[Version, Field(description="Release of LLaMA-Factory.")] = "0.9.5"
     extras: Annotated[
         tuple[Extra, ...],
         Field(description="Optional parts of LLaMA-Factory, beside those that the runs need."),
@@ -46,9 +46,13 @@ class LlamaFactoryImageSettings(BuiltImageSettings):
 class OllamaImageSettings(BuiltImageSettings):
     """The image that serves models."""
 
-    version: Version = "0.17.4"
+    version: Annotated[Version, Field(description="Release of Ollama.")] = "0.17.4"
     build: Annotated[
-        bool, Field(description="Build it from source; unset, ollama/ollama of this version.")
+        bool,
+        Field(
+            description="Build it from source, for processors. Unset: ollama/ollama of this "
+            "version, and of the hardware where it has an image for it."
+        ),
     ] = False
 
     @model_validator(mode="after")
@@ -69,8 +73,12 @@ class MirrorSettings(StrictModel):
         ImageReference | None,
         Field(description="Prefix for base images, such as mirror.example.org."),
     ] = None
-    python_index: Url | None = None
-    apt: Url | None = None
+    python_index: Annotated[
+        Url | None, Field(description="Package index, in place of pypi.org/simple.")
+    ] = None
+    apt: Annotated[Url | None, Field(description="Archive of the base image's distribution.")] = (
+        None
+    )
 
 
 class ImagesSettings(StrictModel):

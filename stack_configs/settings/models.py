@@ -33,12 +33,18 @@ RESERVED_RUN_NAMES = frozenset({"base-model", "merge", "gguf-conversion", "ollam
 class GeneratedModelSettings(StrictModel):
     """A tiny Llama with random weights and a tokenizer made from the data sets."""
 
-    seed: int = 42
-    hidden_size: Annotated[int, Field(ge=32, multiple_of=32)] = 256
-    intermediate_size: Annotated[int, Field(ge=32, multiple_of=32)] = 512
-    layers: Annotated[int, Field(ge=1, le=16)] = 2
-    attention_heads: Annotated[int, Field(ge=1)] = 4
-    vocabulary_size: Annotated[int, Field(ge=300, le=8192)] = 400
+    seed: Annotated[int, Field(description="Of the random weights.")] = 42
+    hidden_size: Annotated[
+        int, Field(ge=32, multiple_of=32, description="Width of the layers.")
+    ] = 256
+    intermediate_size: Annotated[
+        int, Field(ge=32, multiple_of=32, description="Width inside a layer.")
+    ] = 512
+    layers: Annotated[int, Field(ge=1, le=16, description="Layers.")] = 2
+    attention_heads: Annotated[
+        int, Field(ge=1, description="Heads of a layer; they divide hidden_size.")
+    ] = 4
+    vocabulary_size: Annotated[int, Field(ge=300, le=8192, description="Tokens at most.")] = 400
 
     @model_validator(mode="after")
     def _heads_divide_the_hidden_size(self) -> Self:
@@ -57,7 +63,13 @@ class GeneratedModelSettings(StrictModel):
 class BaseModelSettings(StrictModel):
     """Where the weights to fine-tune come from: exactly one of the three."""
 
-    hub: Annotated[str | None, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = None
+    hub: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[\w.-]+/[\w.-]+$",
+            description="Id on the hub, such as Qwen/Qwen2.5-7B-Instruct.",
+        ),
+    ] = None
     revision: Annotated[str, Field(description="Branch, tag or commit on the hub.")] = "main"
     path: Annotated[
         str | None, Field(pattern=r"^/.+", description="Directory inside the training container.")
@@ -85,19 +97,23 @@ class MergeSettings(StrictModel):
     """`llamafactory-cli export`: the adapter merged into its base model (E2)."""
 
     export_size: Annotated[int, Field(ge=1, description="Largest weights file, GB.")] = 5
-    export_device: Literal["cpu", "auto"] = "cpu"
+    export_device: Annotated[
+        Literal["cpu", "auto"], Field(description="auto: merge on the GPU where there is one.")
+    ] = "cpu"
 
 
 class GgufConversionSettings(StrictModel):
     """The merged model as GGUF (E3)."""
 
-    quantization: Quantization = "q4_k_m"
+    quantization: Annotated[
+        Quantization, Field(description="Type of the weights that Ollama serves.")
+    ] = "q4_k_m"
 
 
 class SmokePromptSettings(StrictModel):
     """A question that the new model must answer before it is served."""
 
-    prompt: Annotated[str, Field(min_length=1)]
+    prompt: Annotated[str, Field(min_length=1, description="What is asked.")]
     expect: Annotated[str, Field(min_length=1, description="Text that the answer must contain.")]
 
 
@@ -116,7 +132,10 @@ class OllamaModelSettings(StrictModel):
         Field(description="System prompt. Unset: the training template's default."),
     ] = None
     parameters: OllamaParameters = OllamaParameters()
-    smoke_prompts: tuple[SmokePromptSettings, ...] = ()
+    smoke_prompts: Annotated[
+        tuple[SmokePromptSettings, ...],
+        Field(description="Questions that the new model must answer before it is served."),
+    ] = ()
 
 
 class ModelSettings(StrictModel):
@@ -124,8 +143,17 @@ class ModelSettings(StrictModel):
 
     name: Name
     base_model: BaseModelSettings
-    template: ChatTemplate
-    training_runs: Annotated[tuple[TrainingRunSettings, ...], Field(min_length=1)]
+    template: Annotated[
+        ChatTemplate,
+        Field(description="Chat template of training and serving; the base model's own."),
+    ]
+    training_runs: Annotated[
+        tuple[TrainingRunSettings, ...],
+        Field(
+            min_length=1,
+            description="What is trained, in this order: a later run goes on from an earlier one.",
+        ),
+    ]
     merge: MergeSettings = MergeSettings()
     gguf_conversion: GgufConversionSettings = GgufConversionSettings()
     ollama_model: OllamaModelSettings = OllamaModelSettings()

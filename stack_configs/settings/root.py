@@ -19,8 +19,13 @@ class Settings(StrictModel):
     host: HostSettings = HostSettings()
     images: ImagesSettings = ImagesSettings()
     volumes: VolumesSettings = VolumesSettings()
-    datasets: Annotated[tuple[DatasetSettings, ...], Field(min_length=1)]
-    models: Annotated[tuple[ModelSettings, ...], Field(min_length=1)]
+    datasets: Annotated[
+        tuple[DatasetSettings, ...], Field(min_length=1, description="The data files to train on.")
+    ]
+    models: Annotated[
+        tuple[ModelSettings, ...],
+        Field(min_length=1, description="The models to fine-tune and serve."),
+    ]
     ollama_server: OllamaServerSettings = OllamaServerSettings()
     board: BoardSettings = BoardSettings()
     api: ApiSettings = ApiSettings()

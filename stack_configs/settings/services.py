@@ -14,7 +14,7 @@ OWNED_VARIABLES = frozenset({"OLLAMA_HOST", "OLLAMA_MODELS"})
 class OllamaServerSettings(StrictModel):
     """The Ollama server and where it listens on the host."""
 
-    port: Port = 11434
+    port: Annotated[Port, Field(description="Port of Ollama's API on the host.")] = 11434
     bind_address: BindAddress = "127.0.0.1"
     environment: Annotated[
         dict[str, str], Field(description="OLLAMA_* variables, such as OLLAMA_KEEP_ALIVE.")
@@ -39,8 +39,8 @@ class OllamaServerSettings(StrictModel):
 class BoardSettings(StrictModel):
     """LLaMA Board, the web UI with its Train and Chat tabs."""
 
-    enabled: bool = True
-    port: Port = 7860
+    enabled: Annotated[bool, Field(description="Whether the Board runs.")] = True
+    port: Annotated[Port, Field(description="Port of the web page on the host.")] = 7860
     bind_address: BindAddress = "127.0.0.1"
     share: Annotated[bool, Field(description="GRADIO_SHARE: a public link through Gradio.")] = False
 
@@ -51,8 +51,8 @@ class ApiSettings(StrictModel):
     It holds the weights in memory, on the GPU where there is one, for as long as it runs.
     """
 
-    enabled: bool = False
-    port: Port = 8000
+    enabled: Annotated[bool, Field(description="Whether the API runs.")] = False
+    port: Annotated[Port, Field(description="Port of the API on the host.")] = 8000
     bind_address: BindAddress = "127.0.0.1"
     model: Annotated[
         Name | None, Field(description="Name of the model to serve. Unset: the only one.")

@@ -36,35 +36,77 @@ class TrainingRunSettings(StrictModel):
     """One `llamafactory-cli train`. A later run goes on from the earlier run's adapter."""
 
     name: Name = "sft"
-    stage: Stage = "sft"
-    finetuning_type: Literal["lora", "full", "freeze"] = "lora"
-    datasets: Annotated[tuple[str, ...], Field(min_length=1)]
+    stage: Annotated[
+        Stage,
+        Field(
+            description="Stage of LLaMA-Factory: pre-training, SFT, reward model, PPO, DPO, KTO."
+        ),
+    ] = "sft"
+    finetuning_type: Annotated[
+        Literal["lora", "full", "freeze"],
+        Field(
+            description="lora: small layers beside the weights. freeze: a few of them. full: all."
+        ),
+    ] = "lora"
+    datasets: Annotated[
+        tuple[str, ...], Field(min_length=1, description="Names of data sets, mixed.")
+    ]
     reward_model: Annotated[
         str | None, Field(description="Name of the earlier run with stage rm; for stage ppo.")
     ] = None
 
     cutoff_len: Annotated[int, Field(ge=16, description="Tokens kept per example.")] = 2048
-    max_samples: Annotated[int | None, Field(ge=1)] = None
-    num_train_epochs: Annotated[float, Field(gt=0)] = 3.0
+    max_samples: Annotated[
+        int | None, Field(ge=1, description="Rows of each data set at most.")
+    ] = None
+    num_train_epochs: Annotated[float, Field(gt=0, description="Times that every row is seen.")] = (
+        3.0
+    )
     max_steps: Annotated[int | None, Field(ge=1, description="Overrides num_train_epochs.")] = None
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-4
-    lr_scheduler_type: Literal[
-        "linear", "cosine", "constant", "constant_with_warmup", "polynomial"
+    learning_rate: Annotated[float, Field(gt=0, lt=1, description="Peak learning rate.")] = 1e-4
+    lr_scheduler_type: Annotated[
+        Literal["linear", "cosine", "constant", "constant_with_warmup", "polynomial"],
+        Field(description="How the learning rate goes on from its peak."),
     ] = "cosine"
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    per_device_train_batch_size: Annotated[int, Field(ge=1)] = 1
-    gradient_accumulation_steps: Annotated[int, Field(ge=1)] = 8
-    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
-    gradient_checkpointing: bool = True
-    seed: int = 42
-    logging_steps: Annotated[int, Field(ge=1)] = 10
+    warmup_steps: Annotated[
+        int, Field(ge=0, description="Steps until the learning rate is at its peak.")
+    ] = 0
+    per_device_train_batch_size: Annotated[
+        int, Field(ge=1, description="Rows at a time on each device.")
+    ] = 1
+    gradient_accumulation_steps: Annotated[
+        int, Field(ge=1, description="Batches that make one step.")
+    ] = 8
+    precision: Annotated[
+        Literal["bf16", "fp16", "fp32"], Field(description="Number format of the computation.")
+    ] = "bf16"
+    gradient_checkpointing: Annotated[
+        bool,
+        Field(
+            description="Compute some values again instead of keeping them: slower, less memory."
+        ),
+    ] = True
+    seed: Annotated[int, Field(description="Order of the rows, and what else is random.")] = 42
+    logging_steps: Annotated[
+        int, Field(ge=1, description="Steps between two lines of figures.")
+    ] = 10
     save_steps: Annotated[int, Field(ge=1, description="A killed run resumes from here.")] = 500
     save_total_limit: Annotated[int, Field(ge=1, description="Checkpoints kept.")] = 2
 
-    lora_rank: Annotated[int, Field(ge=1)] = 8
-    lora_alpha: Annotated[int | None, Field(ge=1)] = None
-    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    lora_target: str = "all"
+    lora_rank: Annotated[int, Field(ge=1, description="Rank of the LoRA layers.")] = 8
+    lora_alpha: Annotated[
+        int | None, Field(ge=1, description="Scale of the LoRA layers. Unset: twice the rank.")
+    ] = None
+    lora_dropout: Annotated[
+        float,
+        Field(ge=0, lt=1, description="Share of the LoRA input that is dropped while training."),
+    ] = 0.0
+    lora_target: Annotated[
+        str,
+        Field(
+            description="Modules that get LoRA layers, separated by commas; all: every linear one."
+        ),
+    ] = "all"
     additional_target: Annotated[
         tuple[str, ...],
         Field(description="Modules trained and saved whole beside the LoRA layers."),
@@ -76,12 +118,20 @@ class TrainingRunSettings(StrictModel):
     deepspeed: Annotated[
         Literal["zero2", "zero3"] | None, Field(description="DeepSpeed ZeRO stage (T6).")
     ] = None
-    use_unsloth: bool = False
-    flash_attn: Literal["auto", "disabled", "sdpa", "fa2"] = "auto"
+    use_unsloth: Annotated[bool, Field(description="Train with Unsloth's kernels, on one GPU.")] = (
+        False
+    )
+    flash_attn: Annotated[
+        Literal["auto", "disabled", "sdpa", "fa2"],
+        Field(description="Implementation of attention; fa2 needs the package in the image."),
+    ] = "auto"
     threads: Annotated[
         int | None, Field(ge=1, description="OMP_NUM_THREADS. Unset: the libraries' own choice.")
     ] = None
-    deadline_hours: Annotated[float, Field(gt=0)] = 72
+    deadline_hours: Annotated[
+        float,
+        Field(gt=0, description="A run that takes longer is stopped; the next up resumes it."),
+    ] = 72
     arguments: Annotated[
         dict[str, str | int | float | bool | list[str]],
         Field(description="Any other argument of llamafactory-cli train, as it is."),

@@ -19,7 +19,15 @@ class VolumeSettings(StrictModel):
 class VolumesSettings(StrictModel):
     """The four places where a stack keeps files."""
 
-    data: VolumeSettings = VolumeSettings()
-    output: VolumeSettings = VolumeSettings(retain=True)
-    hf_cache: VolumeSettings = VolumeSettings(retain=True)
-    ollama: VolumeSettings = VolumeSettings()
+    data: Annotated[VolumeSettings, Field(description="Data files and their registration.")] = (
+        VolumeSettings()
+    )
+    output: Annotated[
+        VolumeSettings, Field(description="What the steps make: adapters, models, GGUF files.")
+    ] = VolumeSettings(retain=True)
+    hf_cache: Annotated[VolumeSettings, Field(description="What was downloaded from the hub.")] = (
+        VolumeSettings(retain=True)
+    )
+    ollama: Annotated[VolumeSettings, Field(description="Ollama's store of models.")] = (
+        VolumeSettings()
+    )

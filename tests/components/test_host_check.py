@@ -24,7 +24,7 @@ def test_one_look_asks_for_everything(host: Host, plan: PipelinePlan):
     facts = look(plan)
     assert [port["port"] for port in host.spec["ports"]] == [11434, 7860]
     assert host.spec["minimum"] == {"cpu_cores": 4, "memory_gb": 16, "disk_gb": 50}
-    assert host.spec["gpu"] == {"count": "all", "memory_gb": 8}
+    assert host.spec["gpu_count"] == "all"
     assert set(host.spec["helper_images"]) == set(plan.images.references)
     assert facts.tokens.keys() == {probe.step for probe in plan.host_check.probes}
 

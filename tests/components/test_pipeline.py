@@ -148,6 +148,7 @@ class TestEngineResources:
         }
 
     def test_the_gpu_container_gets_the_gpus(self, deploy, engine, make_plan, settings_document):
+        del settings_document["images"]  # Ollama's own reaches the GPUs, and our build does not
         settings_document["host"] = {"hardware": "cuda", "gpu": {"count": 2, "memory_gb": 24}}
         deploy(make_plan(settings_document))
         for args in engine.created(CONTAINER):
@@ -172,7 +173,8 @@ class TestEngineResources:
     def test_other_accelerators_arrive_as_devices(
         self, deploy, engine, make_plan, settings_document, hardware, device
     ):
-        settings_document["host"] = {"hardware": hardware}
+        settings_document["images"] = {"ollama": {"image": "acme/ollama:1"}}
+        settings_document["host"] = {"hardware": hardware, "gpu": {"count": 1}}
         deploy(make_plan(settings_document))
         for args in engine.created(CONTAINER):
             assert device in [d["hostPath"] for d in args.inputs["devices"]]

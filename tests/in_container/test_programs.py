@@ -192,14 +192,14 @@ class TestAcceleratorCheck:
         monkeypatch.setitem(sys.modules, "torch", torch)
         monkeypatch.setitem(sys.modules, "torch_npu", ModuleType("torch_npu"))
         asked, found = tmp_path / "expected.json", tmp_path / "found.json"
-        wanted = {"hardware": "cuda", "count": "all", "memory_gb": 8} | expected
+        wanted = {"hardware": "cuda", "count": "all"} | expected
         asked.write_text(json.dumps(wanted))
         accelerator_check.main([str(asked), str(found)])
         return json.loads(found.read_text())
 
     def test_each_device_computes_and_is_named(self, tmp_path, monkeypatch):
         torch = Torch("cuda", 24, 24)
-        found = self.run(tmp_path, monkeypatch, torch, count=2, memory_gb=24)
+        found = self.run(tmp_path, monkeypatch, torch, count=2)
         assert [device["name"] for device in found["accelerators"]] == ["Device 0", "Device 1"]
         assert found["accelerators"][0]["memory_gb"] == 24
         assert torch.computed_on == ["cuda:0", "cuda:1"]
@@ -217,7 +217,6 @@ class TestAcceleratorCheck:
         [
             (Torch("cuda"), {}, "torch sees no device, and host.hardware is cuda"),
             (Torch("cuda", 24), {"count": 2}, "sees 1 device(s), and host.gpu.count is 2"),
-            (Torch("cuda", 24, 12), {"memory_gb": 24}, "Device 1 has 12 GB"),
             (Torch("cuda", 24, broken="no kernel image"), {}, "no kernel image"),
         ],
     )

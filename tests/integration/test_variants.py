@@ -52,7 +52,11 @@ def test_a_variant_builds(
     home: Path, engine: Engine, base: str, hardware: str, builder: str, extras: list[str]
 ):
     stack = Stack(home)
-    stack.settings["host"] = {"hardware": hardware, "check": "plan_only"}
+    stack.settings["host"] = {
+        "hardware": hardware,
+        "gpu": {"count": 1},
+        "check": "plan_only",
+    }
     stack.settings["images"] |= {
         "builder": builder,
         "llamafactory": {"base_image": base, "extras": extras},

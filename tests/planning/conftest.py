@@ -9,8 +9,11 @@ from typing import Any
 import hypothesis
 import pytest
 
+from plan.host import HostFacts
+from plan.owner import Owner
+from plan.pipeline import PipelinePlan
 from planning import accelerator_check, base_model, images, merge
-from planning.pipeline import PipelinePlan, plan_pipeline
+from planning.pipeline import plan_pipeline
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.loader import parse_settings
 from stack_configs.settings.root import Settings
@@ -42,7 +45,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "project"
     monkeypatch.setattr(images, "IMAGES", root / "images")
     for module in (accelerator_check, base_model, merge):
-        monkeypatch.setattr(module, "PROJECT", root)
+        if hasattr(module, "PROJECT"):
+            monkeypatch.setattr(module, "PROJECT", root)
     return root
 
 
@@ -94,6 +98,7 @@ def plan_with(
     """The plan of the document after a change."""
 
     def make(change: Change = lambda document: None, stack: str = "test") -> PipelinePlan:
-        return plan_pipeline(settings_with(change), stack=stack)
+        owner = Owner(stack=stack)
+        return plan_pipeline(settings_with(change), owner=owner, facts=HostFacts())
 
     return make

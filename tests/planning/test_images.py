@@ -21,7 +21,8 @@ Images = Callable[..., ImagesPlan]
 def images(plan_with: Callable[..., PipelinePlan]) -> Images:
     def make(hardware: str = "cpu", **settings: Any) -> ImagesPlan:
         settings = {"ollama": {"build": True}, **settings}
-        return plan_with(lambda d: d.update(host={"hardware": hardware}, images=settings)).images
+        host = {"hardware": hardware, "gpu": {"count": 1}}
+        return plan_with(lambda d: d.update(host=host, images=settings)).images
 
     return make
 
@@ -85,7 +86,9 @@ class TestDockerfiles:
     ) -> None:
         images = {"ollama": {"build": True}}
         plan = plan_images(
-            settings_with(lambda d: d.update(host={"hardware": hardware}, images=images))
+            settings_with(
+                lambda d: d.update(host={"hardware": hardware, "gpu": {"count": 1}}, images=images)
+            )
         )
         for image in (plan.llamafactory, plan.converter, plan.ollama):
             lines = (PROJECT / image.dockerfile).read_text().splitlines()
@@ -153,6 +156,26 @@ class TestBases:
         assert plan.reference == "m.example.org/ollama/ollama:0.17.5"
         assert not plan.is_built
         assert images(ollama={"build": True}).ollama.is_built
+
+    @pytest.mark.parametrize(
+        ("hardware", "version", "tag"),
+        [
+            ("cpu", "0.17.4", "0.17.4"),
+            ("cuda", "0.17.4", "0.17.4"),
+            ("rocm", "0.17.4", "0.17.4-rocm"),
+            ("rocm", "0.17.4-rocm", "0.17.4-rocm"),
+            ("npu", "0.17.4", "0.17.4"),
+        ],
+    )
+    def test_ollamas_image_follows_the_hardware(
+        self, images: Images, hardware: str, version: str, tag: str
+    ) -> None:
+        plan = images(hardware, ollama={"version": version}).ollama
+        assert plan.reference == f"ollama/ollama:{tag}"
+
+    def test_an_image_of_ones_own_is_taken_as_it_is(self, images: Images) -> None:
+        plan = images("rocm", ollama={"image": "acme/ollama:1"}).ollama
+        assert plan.reference == "acme/ollama:1"
 
     @pytest.mark.parametrize(
         ("image", "registry", "name"),

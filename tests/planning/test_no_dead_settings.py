@@ -8,7 +8,11 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from planning.pipeline import PipelinePlan, plan_pipeline
+from plan.host import HostFacts
+from plan.owner import Owner
+from plan.pipeline import PipelinePlan
+from planning.advice.advice import find_advice
+from planning.pipeline import plan_pipeline
 from stack_configs.settings.loader import parse_settings
 from stack_configs.settings.root import Settings
 from tests.planning.conftest import DOCUMENT
@@ -141,8 +145,13 @@ CHANGES |= {
     f"datasets.0.tags.{name}_tag": None
     for name in ("role", "content", "user", "assistant", "observation", "function", "system")
 }
-CHANGES["host.gpu.memory_gb"] = None
-NEEDS_A_GPU = ("host.gpu.count", f"{RUN}.quantization_bit", f"{RUN}.deepspeed")
+CHANGES |= {"host.gpu.memory_gb": None, "host.gpu.while_training": "share"}
+NEEDS_A_GPU = (
+    "host.gpu.count",
+    "host.gpu.while_training",
+    f"{RUN}.quantization_bit",
+    f"{RUN}.deepspeed",
+)
 NEEDS_A_GPU += (f"{RUN}.use_unsloth", "host.hardware")
 
 
@@ -178,7 +187,7 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
 def plan_of(project: Path, directory: Path) -> Callable[[dict[str, Any]], PipelinePlan]:
     def plan(document: dict[str, Any]) -> PipelinePlan:
         settings = parse_settings(document, directory=directory, source="test")
-        return plan_pipeline(settings, stack="test")
+        return plan_pipeline(settings, owner=Owner(stack="test"), facts=HostFacts())
 
     return plan
 
@@ -247,16 +256,26 @@ class TestSettingsThatNeedOthers:
         base["datasets"][1]["name"] = "other"
         assert plan_of(base) != before
 
-    @pytest.mark.parametrize("memory", [{"host": 1}, {"parameters_b": 70}])
-    def test_what_decides_whether_a_run_fits(
-        self, base: dict[str, Any], plan_of: Any, memory: dict[str, int]
+    @pytest.mark.parametrize(
+        ("path", "value"),
+        [
+            ("host.gpu.memory_gb", 1),
+            ("models.0.base_model.parameters_b", 70),
+            ("host.gpu.while_training", "share"),
+        ],
+    )
+    def test_what_decides_whether_a_run_may_not_fit(
+        self, base: dict[str, Any], directory: Path, path: str, value: Any
     ) -> None:
-        base["host"] = {"hardware": "cuda", "gpu": {"memory_gb": 8}}
-        base["models"][0]["base_model"] = {"hub": "a/b-1B"}
-        assert plan_of(base)
-        if "host" in memory:
-            base["host"]["gpu"]["memory_gb"] = 1
-        else:
-            base["models"][0]["base_model"] |= memory
-        with pytest.raises(Exception, match="GB of GPU memory"):
-            plan_of(base)
+        base["host"] = {"hardware": "cuda", "gpu": {"memory_gb": 3}}
+        for model in base["models"]:
+            model["base_model"] = {"hub": "a/b-1B"}
+
+        def advice() -> list[str]:
+            settings = parse_settings(base, directory=directory, source="test")
+            found = find_advice(settings, HostFacts())
+            return [problem.rule for problem in found if "on each GPU" in problem.rule]
+
+        assert advice() == []
+        put(base, path, value)
+        assert advice()

@@ -243,3 +243,46 @@ class TestRuns:
         assert (problem.key, problem.value) == (f"{RUN}.{setting}", repr(value))
         document["host"]["hardware"] = "cuda"
         assert problems_of(document) == []
+
+
+class TestHardware:
+    @pytest.mark.parametrize("count", ["all", 2])
+    def test_ascend_devices_are_counted_by_the_operator(
+        self, document: dict[str, Any], problems_of: Find, count: Any
+    ) -> None:
+        document["host"] = {"hardware": "npu", "gpu": {"count": count}}
+        keys = [problem.key for problem in problems_of(document)]
+        assert keys == (["host.gpu.count"] if count == "all" else [])
+
+    @pytest.mark.parametrize(
+        ("hardware", "setting", "refused"),
+        [
+            ("cpu", "quantization_bit", True),
+            ("cpu", "deepspeed", True),
+            ("cpu", "use_unsloth", True),
+            ("npu", "quantization_bit", True),
+            ("npu", "deepspeed", False),
+            ("npu", "use_unsloth", True),
+            ("rocm", "quantization_bit", False),
+            ("cuda", "use_unsloth", False),
+        ],
+    )
+    def test_a_library_that_has_no_kernels_for_the_hardware(
+        self,
+        document: dict[str, Any],
+        problems_of: Find,
+        hardware: str,
+        setting: str,
+        refused: bool,
+    ) -> None:
+        value = {"quantization_bit": 4, "deepspeed": "zero2", "use_unsloth": True}[setting]
+        document["host"] = {"hardware": hardware, "gpu": {"count": 1}}
+        keys = [problem.key for problem in problems_of(runs(document, {setting: value}))]
+        assert keys == ([f"{RUN}.{setting}"] if refused else [])
+
+    def test_an_image_of_ones_own_may_have_been_built_for_it(
+        self, document: dict[str, Any], problems_of: Find
+    ) -> None:
+        document["host"] = {"hardware": "npu", "gpu": {"count": 1}}
+        document["images"] = {"llamafactory": {"image": "acme/factory:ascend"}}
+        assert problems_of(runs(document, {"quantization_bit": 4})) == []

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from runtime.host.host_facts import GB, HostFacts
-from runtime.host.host_gpus import gpu_memory, gpu_problems
 from runtime.host.host_problems import hardware_problems, size_problems
 
 from tests.runtime.conftest import IMAGE, Bench
@@ -86,59 +85,6 @@ class TestHardware:
 
     def test_a_cpu_needs_nothing(self, tmp_path: Path):
         assert self.rules(facts(), "cpu", tmp_path) == []
-
-
-NVIDIA_SMI = """#!/bin/sh
-test "$*" = "--query-gpu=memory.total --format=csv,noheader,nounits" || exit 1
-printf '24564\\n12282\\n'
-"""
-"""A stand-in: an RTX 4090 and an RTX 4070."""
-
-
-@pytest.fixture
-def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    program = tmp_path / "bin/nvidia-smi"
-    program.parent.mkdir()
-    program.write_text(NVIDIA_SMI)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-    return program
-
-
-class TestGpus:
-    @staticmethod
-    def keys(memory: list[int] | None, **declared: Any) -> list[str]:
-        gpu = {"count": "all", "memory_gb": 24, **declared}
-        return [problem.key for problem in gpu_problems(memory, gpu)]
-
-    def test_the_nvidia_driver_tells(self, nvidia_smi: Path):
-        assert gpu_memory("cuda") == [24564 * 1024**2, 12282 * 1024**2]
-
-    @pytest.mark.parametrize("said", ["echo '[N/A]'", "exit 9", "true"])
-    def test_a_driver_that_cannot_tell_is_no_problem(self, nvidia_smi: Path, said: str):
-        nvidia_smi.write_text(f"#!/bin/sh\n{said}\n")
-        assert gpu_memory("cuda") is None
-        assert self.keys(None) == []
-
-    def test_the_amd_driver_tells(self, tmp_path: Path):
-        assert gpu_memory("rocm", files=tmp_path) is None
-        card = tmp_path / "sys/class/drm/card1/device"
-        card.mkdir(parents=True)
-        (card / "mem_info_vram_total").write_text("17163091968\n")
-        assert gpu_memory("rocm", files=tmp_path) == [17163091968]
-
-    def test_gpus_that_are_fewer_or_smaller_than_declared(self):
-        memory = [24564 * 1024**2, 12282 * 1024**2]
-        assert self.keys(memory) == ["host.gpu.memory_gb"]
-        assert self.keys(memory, count=1) == []
-        assert self.keys(memory, memory_gb=12) == []
-        assert self.keys(memory, memory_gb=12, count=3) == ["host.gpu.count"]
-
-    @pytest.mark.engine
-    def test_the_look_at_the_host_has_them(self, bench: Bench, nvidia_smi: Path):
-        gpu = {"count": 4, "memory_gb": 80}
-        problems = check(bench, hardware="cuda", gpu=gpu)["problems"]
-        assert {"host.gpu.count", "host.gpu.memory_gb"} <= {p["key"] for p in problems}
 
 
 def check(bench: Bench, **changes: Any) -> dict[str, Any]:

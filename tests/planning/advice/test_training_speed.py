@@ -1,18 +1,20 @@
 """Slow trainings are foretold, and nothing else is said (T5, T6, F6)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from planning.training_advice import find_advice
+from plan.host import Gpu, HostFacts
+from planning.advice.advice import find_advice
 from stack_configs.settings.loader import load_settings
 from stack_configs.settings.root import Settings
 
 SettingsWith = Callable[[Callable[[dict[str, Any]], Any]], Settings]
-ENVIRONMENTS = sorted((Path(__file__).parents[2] / "stack_configs").glob("*.yaml"))
-LARGE = {"cpu_cores": 64, "memory_gb": 512.0}
+ENVIRONMENTS = sorted((Path(__file__).parents[3] / "stack_configs").glob("*.yaml"))
+LARGE = HostFacts(cpu_cores=64, memory_gb=512.0)
 RUN = "models[0].training_runs[0]"
 
 
@@ -21,7 +23,7 @@ def advice(settings_with: SettingsWith) -> Callable[..., dict[str, str]]:
     """Advice by its key, for a host and a run."""
 
     def find(
-        host: dict[str, Any], facts: dict[str, Any] = LARGE, hub: str = "a/b-1B", **run: Any
+        host: dict[str, Any], facts: HostFacts = LARGE, hub: str = "a/b-1B", **run: Any
     ) -> dict[str, str]:
         def change(document: dict[str, Any]) -> None:
             document["host"] = host
@@ -81,7 +83,7 @@ def test_nothing_is_said_where_nothing_does(
 
 def test_a_merge_that_will_swap(advice: Callable[..., dict[str, str]]) -> None:
     host = {"hardware": "cuda", "gpu": {"memory_gb": 24}}
-    found = advice(host, {"memory_gb": 8.0}, hub="meta-llama/Meta-Llama-3-8B-Instruct")
+    found = advice(host, HostFacts(memory_gb=8.0), hub="meta-llama/Meta-Llama-3-8B-Instruct")
     assert found == {
         "models[0].merge.export_device": (
             "models[0].merge.export_device is cpu: 8B weights take about 16 GB of memory, and the "
@@ -90,7 +92,15 @@ def test_a_merge_that_will_swap(advice: Callable[..., dict[str, str]]) -> None:
     }
 
 
+def test_all_gpus_are_as_many_as_the_look_found(advice: Callable[..., dict[str, str]]) -> None:
+    eight = replace(LARGE, gpus=(Gpu(memory_gb=85.0),) * 8)
+    found = advice({"hardware": "cuda"}, eight, finetuning_type="full")
+    assert "each of the 8 GPUs keeps a whole optimizer" in found[f"{RUN}.deepspeed"]
+    one = replace(LARGE, gpus=(Gpu(memory_gb=85.0),))
+    assert list(advice({"hardware": "cuda"}, one)) == [f"{RUN}.use_unsloth"]
+
+
 def test_a_host_that_was_not_looked_at_is_not_judged(
     advice: Callable[..., dict[str, str]],
 ) -> None:
-    assert advice({"hardware": "cuda"}, {}, threads=999) == {}
+    assert advice({"hardware": "cuda"}, HostFacts(), threads=999) == {}

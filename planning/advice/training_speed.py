@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from plan.host import HostFacts
 from plan.problem import Problem
-from planning.memory_estimate import parameters_b
+from planning.advice.memory_estimate import parameters_b
 from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
@@ -14,23 +14,14 @@ MERGE_GB_PER_BILLION = 2.0
 """`llamafactory-cli export` loads the model in 16 bits."""
 
 
-def find_advice(settings: Settings, facts: HostFacts) -> list[Problem]:
-    """Everything worth a warning.
-
-    `facts` is what the look at the host saw; empty where nobody looked.
-    """
-    return [
-        *_about_the_host(settings),
-        *_about_merges(settings, facts),
-        *(
-            advice
-            for model_index, model in enumerate(settings.models)
-            for run_index, run in enumerate(model.training_runs)
-            for advice in _about_a_run(
-                run, settings, facts, f"models[{model_index}].training_runs[{run_index}]"
-            )
-        ),
-    ]
+def about_training_speed(settings: Settings, facts: HostFacts) -> Iterator[Problem]:
+    """Settings that cost time, on this host where it was looked at."""
+    yield from _about_the_host(settings)
+    yield from _about_merges(settings, facts)
+    for model_index, model in enumerate(settings.models):
+        for run_index, run in enumerate(model.training_runs):
+            key = f"models[{model_index}].training_runs[{run_index}]"
+            yield from _about_a_run(run, settings, facts, key)
 
 
 def _about_the_host(settings: Settings) -> Iterator[Problem]:
@@ -93,15 +84,15 @@ def _about_a_run(
             "plain attention grows with the square of cutoff_len",
             "Leave it out, or set it to fa2 where the image has it",
         )
-    several = host.gpu.count != "all" and host.gpu.count > 1
-    if several and run.finetuning_type != "lora" and run.deepspeed is None:
+    count = host.gpu.count if host.gpu.count != "all" else len(facts.gpus or ())
+    if count > 1 and run.finetuning_type != "lora" and run.deepspeed is None:
         yield Problem(
             f"{key}.deepspeed",
             "",
-            f"each of the {host.gpu.count} GPUs keeps a whole optimizer for itself",
+            f"each of the {count} GPUs keeps a whole optimizer for itself",
             "Set it to zero2, or to zero3 to share the weights as well",
         )
-    one_nvidia_gpu = host.hardware == "cuda" and host.gpu.count == 1
+    one_nvidia_gpu = host.hardware == "cuda" and count == 1
     is_lora_sft = (run.stage, run.finetuning_type) == ("sft", "lora")
     if one_nvidia_gpu and is_lora_sft and not run.use_unsloth:
         yield Problem(

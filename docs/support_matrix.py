@@ -1,0 +1,115 @@
+"""docs/support_matrix.md: what runs on which hardware, and what has been proved of it."""
+
+from collections.abc import Iterator, Mapping
+from typing import get_args
+
+from planning.images import EXTRA_OF, LLAMAFACTORY_BASE, OLLAMA_GPU_TAGS, ollama_image
+from stack_configs.settings.consistency import HARDWARE_OF
+from stack_configs.settings.host import Hardware
+from stack_configs.settings.images import LlamaFactoryImageSettings, OllamaImageSettings
+
+HEAD = """<!-- Made by `python -m docs.generate` from the tables of the code. -->
+
+# What runs on which hardware
+
+For LLaMA-Factory {llamafactory} and Ollama {ollama}. "yes" means that the released library computes
+there, as its makers say, and that the settings allow it; the last table says what has been proved
+here. "no" is refused before anything is made.
+"""
+
+OF_YOUR_OWN = """
+An image of your own (`images.llamafactory.image` or `base_image`, `images.ollama.image`) may know
+more: QLoRA on Ascend, for one, with bitsandbytes built for it.
+"""
+NOT_PROVED = """
+Not proved anywhere: that a driver accepts what the engine is told, that the images build on their
+real bases, and that QLoRA, DeepSpeed, Unsloth and flash attention run."""
+
+NAMES: Mapping[Hardware, str] = {
+    "cpu": "processors",
+    "cuda": "NVIDIA",
+    "rocm": "AMD",
+    "npu": "Huawei Ascend",
+}
+
+FEATURES = {
+    "QLoRA": "quantization_bit",
+    "DeepSpeed ZeRO": "deepspeed",
+    "Unsloth": "use_unsloth",
+}
+"""By the setting of a training run that asks for it."""
+
+FLASH_ATTENTION = "flashattn"
+"""In the name of a base image that has the package `flash-attn`."""
+
+STAND_IN_BASE = (
+    "the image builds, on a base with torch for processors in place of the real one",
+    "tests/integration/test_variants.py",
+)
+PROVED: Mapping[Hardware, tuple[tuple[str, str], ...]] = {
+    "cpu": (
+        ("the demo, from a bare host to an answer in Ollama", "tests/integration/test_demo.py"),
+        ("every stage and method trains, merges and answers", "tests/integration/test_stages.py"),
+        ("two hosts train one model", "tests/integration/test_cluster.py"),
+    ),
+    "cuda": (
+        STAND_IN_BASE,
+        (
+            "`--gpus` makes `nvidia-smi` answer in a step's container, with a stand-in for the "
+            "driver's hook",
+            "tests/runtime/docker/test_gpu_engine.py",
+        ),
+    ),
+    "rocm": (
+        STAND_IN_BASE,
+        ("what the engine is told: devices, groups", "tests/planning/test_container.py"),
+    ),
+    "npu": (
+        STAND_IN_BASE,
+        ("what the engine is told: devices, driver mounts", "tests/planning/test_container.py"),
+    ),
+}
+"""What tests show, and which. None of them had a GPU."""
+
+
+def render() -> str:
+    """The whole page."""
+    return "\n".join([*_lines(), ""])
+
+
+def _lines() -> Iterator[str]:
+    llamafactory, ollama = LlamaFactoryImageSettings().version, OllamaImageSettings().version
+    variants: tuple[Hardware, ...] = get_args(Hardware)
+    yield HEAD.format(llamafactory=llamafactory, ollama=ollama)
+    yield _row("", *(f"{NAMES[hardware]} (`{hardware}`)" for hardware in variants))
+    yield _row(*["---"] * (1 + len(variants)))
+    yield _row("base of the training image", *(f"`{LLAMAFACTORY_BASE[h]}`" for h in variants))
+    yield _row("flash attention (`flash_attn: fa2`)", *(_flash_attention(h) for h in variants))
+    for feature, setting in FEATURES.items():
+        knows = ["yes" if hardware in HARDWARE_OF[setting] else "no" for hardware in variants]
+        yield _row(f"{feature} (`{setting}`, brings `{EXTRA_OF[setting]}`)", *knows)
+    yield _row("Ollama's image", *(f"`{ollama_image(ollama, hardware)}`" for hardware in variants))
+    served = ["accelerators" if h in OLLAMA_GPU_TAGS else "processors" for h in variants]
+    yield _row("Ollama computes on", *served)
+    yield _row(
+        "Ollama built from source (`images.ollama.build`) computes on",
+        *["processors"] * len(variants),
+    )
+    yield OF_YOUR_OWN
+    yield "## What has been proved\n"
+    yield _row("hardware", "shown", "by")
+    yield _row("---", "---", "---")
+    for hardware in variants:
+        for shown, test in PROVED[hardware]:
+            yield _row(NAMES[hardware], shown, f"`{test}`")
+    yield NOT_PROVED
+
+
+def _flash_attention(hardware: Hardware) -> str:
+    if hardware == "cpu":
+        return "no"
+    return "in the base" if FLASH_ATTENTION in LLAMAFACTORY_BASE[hardware] else "if the base has it"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"

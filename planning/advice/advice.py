@@ -1,0 +1,36 @@
+"""All that is worth a warning about one environment, from its settings and a look at its host."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plan.host import Gpu, HostFacts
+from plan.problem import Problem
+from planning.advice.gpu_memory import about_gpu_memory
+from planning.advice.serving import about_serving
+from planning.advice.training_speed import about_training_speed
+from stack_configs.settings.root import Settings
+
+
+def find_advice(settings: Settings, facts: HostFacts) -> list[Problem]:
+    """What may go wrong, or slowly. `facts` are empty where nobody looked."""
+    return [
+        *about_gpu_memory(settings, _memory_of(facts.gpus)),
+        *about_serving(settings),
+        *about_training_speed(settings, facts),
+    ]
+
+
+def find_accelerator_advice(
+    settings: Settings, facts: HostFacts, accelerators: Sequence[Mapping[str, Any]]
+) -> list[Problem]:
+    """What only the accelerator check could tell, on an engine whose drivers nobody sees from here.
+
+    `accelerators` is its result: `name` and `memory_gb` of each device.
+    """
+    if facts.gpus is not None:
+        return []
+    return list(about_gpu_memory(settings, [device["memory_gb"] for device in accelerators]))
+
+
+def _memory_of(gpus: Sequence[Gpu] | None) -> list[float] | None:
+    return None if gpus is None else [gpu.memory_gb for gpu in gpus]

@@ -1,0 +1,128 @@
+"""What is generated is fresh, and says of the settings what is so."""
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from docs import settings_reference, support_matrix
+from docs.generate import GENERATED
+from docs.settings_schema import schema
+from stack_configs.settings.loader import SettingsYaml
+from stack_configs.settings.root import Settings
+
+PROJECT = Path(__file__).parents[2]
+ENVIRONMENTS = sorted((PROJECT / "stack_configs").glob("*.yaml"))
+EDITORS_LINE = "# yaml-language-server: $schema=schema.json"
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_generated_file_is_fresh(name: str) -> None:
+    assert (PROJECT / name).read_text(encoding="utf-8") == GENERATED[name](), (
+        "run python -m docs.generate"
+    )
+
+
+def test_every_setting_is_described() -> None:
+    bare = [
+        f"{name}.{key}"
+        for name, section in sections().items()
+        for key, setting in section["properties"].items()
+        if not (settings_reference._Page(sections())._meaning(setting))
+    ]
+    assert bare == []
+
+
+def test_every_section_has_a_table() -> None:
+    page = settings_reference.render()
+    for section in sections().values():
+        for key in section["properties"]:
+            assert f"\n| `{key}` | " in page
+    assert page.count("\n## ") == len(sections())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| `count` | a whole number from 1 or `all` | `all` | ",
+        "| `memory_gb` | a number above 0 | unset | ",
+        "| `output` | section [`volumes.data`](#volumesdata) | `retain: true` | ",
+        "| `datasets` | list of section [`datasets[]`](#datasets) | required | ",
+        "| `lora_dropout` | a number from 0 below 1 | `0.0` | ",
+    ],
+)
+def test_a_row_says_what_the_models_say(row: str) -> None:
+    assert row in settings_reference.render()
+
+
+class TestSchema:
+    """What an editor makes of the environments, as far as their keys and words go."""
+
+    @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+    def test_an_editor_finds_it_and_nothing_wrong(self, path: Path) -> None:
+        text = path.read_text(encoding="utf-8")
+        assert text.splitlines()[0] == EDITORS_LINE
+        document = yaml.load(text, Loader=SettingsYaml)  # noqa: S506 - a SafeLoader
+        assert list(faults(document, schema())) == []
+
+    def test_it_sees_a_typing_error(self) -> None:
+        document = yaml.safe_load(ENVIRONMENTS[0].read_text(encoding="utf-8"))
+        wrong = copy.deepcopy(document)
+        wrong["models"][0]["training_runs"][0]["learning_rat"] = 1
+        wrong["host"]["hardware"] = "gpu"
+        assert list(faults(wrong, schema())) == [
+            "host.hardware",
+            "models[0].training_runs[0].learning_rat",
+        ]
+
+    def test_what_the_loader_takes_is_what_it_describes(self) -> None:
+        assert set(schema()["properties"]) == set(Settings.model_fields)
+        assert all(section["additionalProperties"] is False for section in sections().values())
+
+    def test_it_holds_no_reference_for_who_reads_the_code(self) -> None:
+        assert "(F6)" not in json.dumps(schema())
+        assert "(H1" not in json.dumps(schema())
+
+
+class TestSupportMatrix:
+    def test_what_is_said_to_be_proved_has_a_test(self) -> None:
+        for hardware, proofs in support_matrix.PROVED.items():
+            assert proofs, hardware
+            for _, test in proofs:
+                assert (PROJECT / test).is_file()
+
+    def test_it_says_what_the_settings_do(self) -> None:
+        page = support_matrix.render()
+        assert "| QLoRA (`quantization_bit`, brings `bitsandbytes`) | no | yes | yes | no |" in page
+        assert "`ollama/ollama:0.17.4-rocm`" in page
+
+
+def sections() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = schema()["$defs"]
+    return found
+
+
+def faults(value: Any, rule: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Keys that the schema does not know and words that it does not allow, as paths."""
+    if "$ref" in rule:
+        rule = sections()[rule["$ref"].rpartition("/")[2]]
+    if "anyOf" in rule:
+        found = [list(faults(value, option, path)) for option in rule["anyOf"]]
+        yield from min(found, key=len)
+    elif isinstance(value, dict):
+        known, others = rule.get("properties", {}), rule.get("additionalProperties", {})
+        for key, item in value.items():
+            where = f"{path}.{key}" if path else key
+            if key not in known and others is False:
+                yield where
+            else:
+                yield from faults(item, known.get(key, others), where)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from faults(item, rule["items"], f"{path}[{index}]")
+    elif value not in rule.get("enum", [value]) or value != rule.get("const", value):
+        yield path
