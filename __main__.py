@@ -1,5 +1,6 @@
 """One environment: load the settings, look at the host, plan, deploy one pipeline, export."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -8,7 +9,7 @@ import pulumi_docker as docker
 
 from components.pipeline import FineTunePipeline, FineTunePipelineArgs
 from plan.owner import Owner
-from plan.problem import SettingsError
+from plan.problem import Problem, SettingsError
 from planning.advice.advice import find_accelerator_advice, find_advice
 from planning.host import ask_about_host, ask_for_tokens, judge_host
 from planning.pipeline import plan_pipeline
@@ -30,9 +31,14 @@ except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
     raise pulumi.RunError(str(error)) from None
 
-for advice in find_advice(settings, report.facts):
-    pulumi.log.warn(str(advice))
 
+def warn(advice: Sequence[Problem]) -> None:
+    """Tell the operator what will work and could be better."""
+    for each in advice:
+        pulumi.log.warn(str(each))
+
+
+warn(find_advice(settings, report.facts))
 # A provider whose host is not known is not configured, and asks no engine.
 engine: Any = pulumi.UNKNOWN if is_unseen else plan.engine
 pipeline = FineTunePipeline(
@@ -51,9 +57,7 @@ pipeline = FineTunePipeline(
 )
 # Told before the first training, where the look at the host could not see the GPUs.
 pipeline.accelerators.apply(
-    lambda seen: list(
-        map(pulumi.log.warn, map(str, find_accelerator_advice(settings, report.facts, seen)))
-    )
+    lambda seen: warn(find_accelerator_advice(settings, report.facts, seen))
 )
 for name, value in pipeline.outputs.items():
     pulumi.export(name, value)
