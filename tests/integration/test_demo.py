@@ -174,8 +174,48 @@ class TestChanges:
     def test_a_service_removed_by_hand_comes_back(self, stack: Stack, engine: Engine):
         engine.containers(stack)[f"{stack.physical_name}-board"].remove(force=True)
         succeeded(stack.refresh())
-        assert changed(succeeded(stack.up())) == {"create": 1}
+        # Its container, and the step that waits until it answers.
+        assert changed(succeeded(stack.up())) == {"create": 1, "update": 1}
         assert "LLaMA" in httpx.get(stack.outputs()["board_url"], timeout=30).text
+
+    @pytest.mark.parametrize("gone", ["removed", "stopped"])
+    def test_a_server_that_is_gone_comes_back_without_a_refresh(
+        self, stack: Stack, engine: Engine, gone: str
+    ):
+        server = engine.containers(stack)[f"{stack.physical_name}-ollama-server"]
+        server.remove(force=True) if gone == "removed" else server.stop()
+        assert changed(succeeded(stack.up())) == {"replace": 1, "update": 1}
+        question, answer = trained_answer(stack)
+        assert ask(stack, question) == answer
+        assert changed(succeeded(stack.up())) == {}
+
+    def test_an_image_removed_by_hand_is_built_again(self, stack: Stack, engine: Engine):
+        moment = time.time()
+        (image,) = (
+            resource["outputs"]["imageName"]
+            for resource in stack.resources()
+            if resource["urn"].endswith("pipeline-images-converter")
+        )
+        engine.client.images.remove(image, force=True)
+        assert changed(succeeded(stack.up())) == {"update": 1}
+        assert engine.client.images.get(image)
+        assert engine.started_since(stack, moment) == []
+        assert changed(succeeded(stack.up())) == {}
+
+    def test_a_volume_removed_by_hand_is_never_made_in_silence(self, stack: Stack, engine: Engine):
+        board, stack.settings["board"] = stack.settings["board"], {"enabled": False}
+        succeeded(stack.up())
+        volume = f"{stack.physical_name}-data"
+        engine.client.volumes.get(volume).remove()
+        update = stack.up()
+        assert update.returncode != 0
+        assert f"volume {volume} is gone" in update.output
+        assert volume not in engine.volumes(stack)
+        succeeded(stack.refresh())
+        stack.settings["board"] = board
+        succeeded(stack.up())
+        assert volume in engine.volumes(stack)
+        assert changed(succeeded(stack.up())) == {}
 
 
 class TestInterruptions:
