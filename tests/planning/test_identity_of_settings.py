@@ -18,9 +18,9 @@ from plan.host import Gpu, HostFacts
 from plan.owner import Owner
 from plan.pipeline import ModelPlan, PipelinePlan
 from planning import images, training_run
+from planning.advice.advice import find_advice
 from planning.host import ask_about_host
 from planning.pipeline import plan_pipeline
-from planning.training_advice import find_advice
 from stack_configs.settings.loader import parse_settings
 from stack_configs.settings.root import Settings
 from tests.planning.conftest import DOCUMENT
@@ -75,8 +75,8 @@ ROWS: dict[str, Row] = {
     "host.check": Row("plan_only", Reach.LOOK),
     "host.hardware": Row("rocm", BASE_MODEL, given=ON_GPUS),
     "host.gpu.count": Row(2, TRAINING, given=ON_GPUS),
-    # What the accelerator check expects to find.
-    "host.gpu.memory_gb": Row(24, TRANSPORT, given=ON_GPUS),
+    "host.gpu.memory_gb": Row(1, Reach.ADVICE, given=ON_GPUS | FROM_HUB),
+    "host.gpu.while_training": Row("share", TRANSPORT, given=ON_GPUS),
     "host.cluster.nodes": Row(3, TRAINING),
     "host.cluster.rank": Row(1, TRANSPORT),
     "host.cluster.master_address": Row("10.0.0.2", TRANSPORT),
