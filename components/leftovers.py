@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_command as command
 
-from components.step import Deployment, program_command
-from plan.codec import encode
+from components.step import Deployment, completed, program_command
 from plan.step import LeftoversStep, Request
 
 
@@ -27,7 +26,7 @@ def leftovers_command(
     return command.local.Command(
         name,
         delete=program_command("leftovers", "delete"),
-        stdin=encode(request),
+        stdin=completed(request, deployment),
         add_previous_output_in_env=False,
         logging=command.local.Logging.STDERR,
         opts=pulumi.ResourceOptions(parent=parent, depends_on=list(after)),

@@ -1,10 +1,9 @@
 """The one place where a step becomes a Pulumi command."""
 
-import dataclasses
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pulumi
@@ -70,9 +69,7 @@ def step_command(
         create=program_command(noun, "converge"),
         update=program_command(noun, "converge"),
         delete=program_command(noun, "delete"),
-        stdin=pulumi.Output.all(deployment.owner_id, given).apply(
-            lambda known: _completed(request, *known)
-        ),
+        stdin=completed(request, deployment, given),
         environment=secrets,
         add_previous_output_in_env=False,
         # The program's progress; its one line of result is for the graph, not for the operator.
@@ -87,7 +84,13 @@ def step_result(step: command.local.Command) -> pulumi.Output[Any]:
     return step.stdout.apply(json.loads)
 
 
-def _completed(request: Request[Any], owner_id: str, token: str) -> str:
-    """The request with what is known only at deployment."""
-    owner = dataclasses.replace(request.owner, id=owner_id)
-    return encode(dataclasses.replace(request, owner=owner, token=token))
+def completed(
+    request: Request[Any], deployment: Deployment, token: pulumi.Input[str] = ""
+) -> pulumi.Output[str]:
+    """A request as its program reads it, with what is known only at deployment."""
+
+    def complete(owner_id: str, token: str) -> str:
+        owner = replace(request.owner, id=owner_id)
+        return encode(replace(request, owner=owner, token=token))
+
+    return pulumi.Output.all(deployment.owner_id, token).apply(lambda known: complete(*known))

@@ -62,11 +62,11 @@ PROVED: Mapping[Hardware, tuple[tuple[str, str], ...]] = {
     ),
     "rocm": (
         STAND_IN_BASE,
-        ("what the engine is told: devices, groups", "tests/planning/test_container.py"),
+        ("what the engine is told: devices, groups", "tests/planning/test_accelerator.py"),
     ),
     "npu": (
         STAND_IN_BASE,
-        ("what the engine is told: devices, driver mounts", "tests/planning/test_container.py"),
+        ("what the engine is told: devices, driver mounts", "tests/planning/test_accelerator.py"),
     ),
 }
 """What tests show, and which. None of them had a GPU."""

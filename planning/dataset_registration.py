@@ -25,6 +25,12 @@ class DatasetPlan:
         """As training runs name it."""
         return self.file.name
 
+    @property
+    def content(self) -> tuple[Any, ...]:
+        """What is trained on: the rows, and how they are read. No name, no place."""
+        reading = {key: value for key, value in self.entry.items() if key != "file_name"}
+        return (self.file.digest, reading)
+
 
 def plan_datasets(settings: Sequence[DatasetSettings]) -> tuple[DatasetPlan, ...]:
     """Every declared data set. Reads the files for their digests."""

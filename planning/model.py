@@ -43,13 +43,15 @@ def plan_model(
 ) -> TrainedModel:
     """The plan of one model of a stack; `server` is the container that serves it."""
     offline = model.base_model.hub is None
-    used = {dataset for run in model.training_runs for dataset in run.datasets}
+    by_name = {dataset.name: dataset for dataset in datasets}
+    # In the order in which they are used: that in which they are declared makes no other model.
+    used = dict.fromkeys(name for run in model.training_runs for name in run.datasets)
     base_model = None
     if model.base_model.generate is not None:
         base_model = plan_base_model(
             model.base_model.generate,
             model=model.name,
-            datasets=[dataset for dataset in datasets if dataset.name in used],
+            datasets=[by_name[name] for name in used],
             around=around,
         )
     weights = locate_weights(model.base_model, base_model, facts)
@@ -62,7 +64,7 @@ def plan_model(
             template=model.template,
             weights=weights,
             reward_model=runs[run.reward_model] if run.reward_model else None,
-            datasets=[dataset for dataset in datasets if dataset.name in run.datasets],
+            datasets=[by_name[name] for name in run.datasets],
             around=around,
             accelerator=accelerator,
             host=host,

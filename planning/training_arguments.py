@@ -7,8 +7,16 @@ from typing import Any
 from stack_configs.settings.models import ChatTemplate
 from stack_configs.settings.training_runs import TrainingRunSettings
 
-LOCATIONS = frozenset({"model_name_or_path", "model_revision", "adapter_name_or_path"})
-"""Arguments that say where the weights lie. What the weights are is told by `Weights.made_of`."""
+LOCATIONS = frozenset({"model_name_or_path", "model_revision", "adapter_name_or_path", "dataset"})
+"""Arguments that say where weights and data lie. What they are is told by `Weights.made_of` and
+`DatasetPlan.content`."""
+
+TRACKERS = frozenset(
+    {"report_to", "run_name", "use_swanlab", "swanlab_project", "swanlab_workspace"}
+    | {"swanlab_run_name", "swanlab_mode", "swanlab_logdir", "swanlab_lark_webhook_url"}
+)
+BOOKKEEPING = TRACKERS | {"logging_steps", "save_steps", "save_total_limit", "plot_loss"}
+"""Arguments that change what is told and kept of a training, and nothing of what it makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +70,15 @@ def render_arguments(
         **settings.arguments,
     }
     return {key: value for key, value in arguments.items() if value is not None}
+
+
+def arguments_that_train(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that have a part in what a training makes."""
+    passed_over = LOCATIONS | BOOKKEEPING
+    if arguments.get("load_best_model_at_end"):
+        # The best of the checkpoints is the result: which there are decides.
+        passed_over -= {"save_steps"}
+    return {key: value for key, value in arguments.items() if key not in passed_over}
 
 
 def _lora_arguments(settings: TrainingRunSettings) -> Mapping[str, Any]:

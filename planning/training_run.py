@@ -17,8 +17,8 @@ from planning.dataset_registration import DatasetPlan, render_dataset_info
 from planning.images import extras_of
 from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment, then_complete
 from planning.training_arguments import (
-    LOCATIONS,
     Weights,
+    arguments_that_train,
     deepspeed_config,
     render_arguments,
 )
@@ -28,9 +28,6 @@ from stack_configs.settings.training_runs import Stage, TrainingRunSettings
 
 CONFIG = "train.yaml"
 DEEPSPEED_CONFIG = "deepspeed.json"
-
-BOOKKEEPING = frozenset({"logging_steps", "save_steps", "save_total_limit", "report_to"})
-"""Arguments that change what is told and kept of a training, and nothing of what it makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +53,8 @@ def plan_training_run(
     gpu_memory_holders: tuple[GpuMemoryHolder, ...],
     offline: bool,
 ) -> TrainingRunPlan:
-    """One run. `datasets` are those that it names; `offline` forbids any look at the hub.
+    """One run. `datasets` are those that it names, in its order; `offline` forbids any look at the
+    hub.
 
     `processes` is the number of devices that train together, `all` where nobody could count them.
     """
@@ -71,10 +69,9 @@ def plan_training_run(
         "training-run",
         image.recipe,
         sorted(set(extras_of(settings))),
-        {key: value for key, value in arguments.items() if key not in LOCATIONS | BOOKKEEPING},
+        arguments_that_train(arguments),
         deepspeed if settings.deepspeed else None,
-        info,
-        [dataset.file.digest for dataset in datasets],
+        [dataset.content for dataset in datasets],
         weights.made_of,
         reward_model.identity if reward_model else None,
         # Together they take larger steps. Who leads, and where, changes nothing.

@@ -4,23 +4,19 @@ import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import hypothesis
 import pytest
 
 from plan.host import HostFacts
 from plan.owner import Owner
-from plan.pipeline import PipelinePlan
+from plan.pipeline import ModelPlan, PipelinePlan
+from plan.step import ContainerStepPlan, Noun
 from planning import accelerator_check, base_model, images, merge
 from planning.pipeline import plan_pipeline
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.loader import parse_settings
 from stack_configs.settings.root import Settings
-
-# Several suites may share a slow machine: an example's time says nothing about the code.
-hypothesis.settings.register_profile("suite", deadline=None, max_examples=50)
-hypothesis.settings.load_profile("suite")
 
 Change = Callable[[dict[str, Any]], Any]
 DATA: dict[str, list[dict[str, Any]]] = {
@@ -33,7 +29,7 @@ DATA: dict[str, list[dict[str, Any]]] = {
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand-ins for the files that plans digest, so that a test can change them."""
-    files = [f"images/llamafactory/Dockerfile.{hardware}" for hardware in Hardware.__args__]
+    files = [f"images/llamafactory/Dockerfile.{hardware}" for hardware in get_args(Hardware)]
     files += ["images/llamafactory/build/install.sh"]
     files += ["images/converter/Dockerfile", "images/ollama/Dockerfile"]
     programs = ("accelerator_check", "tiny_model", "merge")
@@ -95,10 +91,24 @@ def settings_with(directory: Path) -> Callable[[Change], Settings]:
 def plan_with(
     project: Path, settings_with: Callable[[Change], Settings]
 ) -> Callable[..., PipelinePlan]:
-    """The plan of the document after a change."""
+    """The plan of the document after a change, for a host of which so much is known."""
 
-    def make(change: Change = lambda document: None, stack: str = "test") -> PipelinePlan:
-        owner = Owner(stack=stack)
-        return plan_pipeline(settings_with(change), owner=owner, facts=HostFacts())
+    def make(
+        change: Change = lambda document: None,
+        stack: str = "test",
+        facts: HostFacts = HostFacts(),  # noqa: B008 - it is frozen
+    ) -> PipelinePlan:
+        return plan_pipeline(settings_with(change), owner=Owner(stack=stack), facts=facts)
 
     return make
+
+
+def steps_of(model: ModelPlan, noun: Noun) -> list[ContainerStepPlan]:
+    """A model's steps of one kind, in their order."""
+    return [step for step in model.steps if step.noun == noun]
+
+
+def step_of(model: ModelPlan, noun: Noun) -> ContainerStepPlan:
+    """A model's one step of a kind."""
+    (step,) = steps_of(model, noun)
+    return step

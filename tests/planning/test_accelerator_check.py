@@ -9,6 +9,7 @@ import pytest
 from plan.pipeline import PipelinePlan
 from plan.step import ContainerStepPlan
 from planning.host import ask_for_tokens
+from tests.planning.conftest import step_of
 
 PlanWith = Callable[..., PipelinePlan]
 
@@ -25,7 +26,7 @@ def test_a_cpu_host_has_nothing_to_prove(plan_with: PlanWith) -> None:
 def test_it_looks_from_where_training_will(plan_with: PlanWith, hardware: str) -> None:
     plan = plan_with(lambda d: d.update(host={"hardware": hardware, "gpu": {"count": 2}}))
     assert plan.accelerator_check
-    (training,) = (step for step in plan.models[0].steps if step.noun == "training-run")
+    training = step_of(plan.models[0], "training-run")
     looked, trained = plan.accelerator_check.container, training.container
     assert (looked.image, looked.accelerator) == (trained.image, trained.accelerator)
     assert looked.environment.items() <= trained.environment.items()

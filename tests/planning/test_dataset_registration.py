@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from planning.dataset_registration import (
-    DatasetRegistrationPlan,
-    plan_dataset_registration,
-)
+from plan.host import HostFacts
+from plan.owner import Owner
+from plan.step import DatasetRegistrationStep
+from planning.pipeline import plan_pipeline
 from stack_configs.settings.loader import parse_settings
 
-Register = Callable[..., tuple[dict[str, Any], DatasetRegistrationPlan]]
+Register = Callable[..., tuple[dict[str, Any], DatasetRegistrationStep]]
 COLUMNS = ["prompt", "query", "response", "history", "messages", "system", "tools"]
 COLUMNS += ["chosen", "rejected", "kto_tag"]
 TAGS = ["role_tag", "content_tag", "user_tag", "assistant_tag"]
@@ -58,7 +58,8 @@ def register(tmp_path: Path) -> Register:
             ],
         }
         loaded = parse_settings(document, directory=tmp_path, source="test")
-        plan = plan_dataset_registration(loaded.datasets)
+        whole = plan_pipeline(loaded, owner=Owner(stack="test"), facts=HostFacts())
+        plan = whole.dataset_registration
         return attributes(json.loads(plan.info)["own"]), plan
 
     return make
@@ -155,7 +156,7 @@ class TestShareGpt:
 class TestPlace:
     def test_a_file_lies_where_any_dataset_dir_finds_it(self, register: Register) -> None:
         _, plan = register([TestAlpaca.ROW])
-        (dataset,) = plan.datasets
+        (dataset,) = plan.files
         # os.path.join(dataset_dir, file_name) is file_name when that is absolute.
         assert json.loads(plan.info)["own"]["file_name"] == dataset.target
         assert dataset.target == f"/app/data/files/{dataset.digest[:16]}/own.json"
@@ -163,8 +164,8 @@ class TestPlace:
     def test_other_content_never_overwrites(self, register: Register) -> None:
         _, before = register([TestAlpaca.ROW])
         _, after = register([TestAlpaca.ROW | {"output": "d"}])
-        assert before.datasets[0].target != after.datasets[0].target
-        assert before.fingerprint != after.fingerprint
+        assert before.files[0].target != after.files[0].target
+        assert before.identity != after.identity
         assert before.marker != after.marker
 
     def test_other_languages_stay_readable(self, register: Register) -> None:

@@ -3,12 +3,14 @@
 import base64
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from planning.images import LLAMAFACTORY_BASE, ImagesPlan, mirrored, plan_images
-from planning.pipeline import PipelinePlan
+from plan.host import HostFacts
+from plan.image import ImagesPlan
+from plan.pipeline import PipelinePlan
+from planning.images import LLAMAFACTORY_BASE, mirrored, plan_images
 from stack_configs.settings.images import Extra
 from stack_configs.settings.root import Settings
 
@@ -28,7 +30,7 @@ def images(plan_with: Callable[..., PipelinePlan]) -> Images:
 
 
 def tags(plan: ImagesPlan) -> tuple[str, ...]:
-    return (plan.llamafactory.reference, plan.converter.reference, plan.ollama.reference)
+    return tuple(image.reference for image in plan.all)
 
 
 class TestTags:
@@ -73,7 +75,7 @@ class TestTags:
     def test_each_hardware_has_its_dockerfile_and_base(self, images: Images, hardware: Any) -> None:
         plan = images(hardware).llamafactory
         assert plan.dockerfile == f"images/llamafactory/Dockerfile.{hardware}"
-        assert plan.base_image == plan.args["BASE_IMAGE"] == LLAMAFACTORY_BASE[hardware]
+        assert plan.args["BASE_IMAGE"] == LLAMAFACTORY_BASE[hardware]
         assert plan.reference.startswith(f"finetune-stack/llamafactory-{hardware}:")
 
 
@@ -88,9 +90,10 @@ class TestDockerfiles:
         plan = plan_images(
             settings_with(
                 lambda d: d.update(host={"hardware": hardware, "gpu": {"count": 1}}, images=images)
-            )
+            ),
+            HostFacts(),
         )
-        for image in (plan.llamafactory, plan.converter, plan.ollama):
+        for image in plan.all:
             lines = (PROJECT / image.dockerfile).read_text().splitlines()
             declared = {
                 line.removeprefix("ARG ").partition("=")[0]
@@ -130,7 +133,7 @@ class TestExtras:
 
     def test_the_build_knows_each_of_them(self) -> None:
         script = (PROJECT / "images/llamafactory/build/install_extras.sh").read_text()
-        for extra in Extra.__args__:
+        for extra in get_args(Extra):
             assert f"    {extra}) " in script
 
 
@@ -140,11 +143,10 @@ class TestBases:
     ) -> None:
         plan = images(mirrors={"registry": "mirror.example.org"})
         assert plan.converter.args["BASE_IMAGE"] == plan.llamafactory.reference
-        assert plan.converter.base_image is None
 
     def test_the_converter_may_have_a_base_of_its_own(self, images: Images) -> None:
         plan = images(converter={"base_image": "debian:13"})
-        assert plan.converter.base_image == "debian:13"
+        assert plan.converter.args["BASE_IMAGE"] == "debian:13"
 
     def test_a_ready_image_is_pulled_and_not_built(self, images: Images) -> None:
         plan = images(ollama={"image": "ollama/ollama:0.17.4"}).ollama

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planning.ollama_model import OllamaModelPlan, render_modelfile
-from planning.pipeline import PipelinePlan
+from plan.pipeline import PipelinePlan
+from plan.step import OllamaModelStep
+from planning.ollama_model import render_modelfile
 from stack_configs.settings.models import ModelSettings
+from tests.planning.conftest import step_of
 
 FILE = "/app/output/runs/abc/model.gguf"
 PLAIN = st.text(
@@ -102,7 +104,7 @@ class TestModelfile:
 
 
 class TestPlan:
-    def plan(self, plan_with: Callable[..., PipelinePlan], **changes: Any) -> OllamaModelPlan:
+    def plan(self, plan_with: Callable[..., PipelinePlan], **changes: Any) -> OllamaModelStep:
         return plan_with(lambda d: d["models"][0].update(changes)).models[0].ollama_model
 
     @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ class TestPlan:
     ) -> None:
         plan = self.plan(plan_with, ollama_model={"name": name})
         assert plan.served_name == served
-        assert plan.manifest.endswith(f"/manifests/registry.ollama.ai/{manifest}")
+        assert str(plan.manifest).endswith(f"/manifests/registry.ollama.ai/{manifest}")
 
     @pytest.mark.parametrize(
         ("quantization", "outtype", "by_ollama"),
@@ -134,10 +136,11 @@ class TestPlan:
     ) -> None:
         changes = {"gguf_conversion": {"quantization": quantization}}
         (model,) = plan_with(lambda d: d["models"][0].update(changes)).models
-        assert f"--outtype {outtype};" in model.gguf_conversion.container.command[-1]
+        assert f"--outtype {outtype};" in step_of(model, "gguf-conversion").container.command[-1]
         assert model.ollama_model.quantize == by_ollama
 
     def test_it_is_made_from_the_converted_file(self, plan_with: Any) -> None:
         (model,) = plan_with().models
-        assert model.ollama_model.modelfile.startswith(f"FROM {model.gguf_conversion.file}\n")
-        assert model.gguf_conversion.file.endswith(".gguf")
+        gguf = step_of(model, "gguf-conversion")
+        assert model.ollama_model.modelfile.startswith(f"FROM {gguf.artefact}/model.gguf\n")
+        assert f"--outfile {gguf.partial}/model.gguf" in gguf.container.command[-1]

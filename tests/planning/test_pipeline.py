@@ -9,29 +9,28 @@ from typing import Any
 import pytest
 import yaml
 
+from plan.container import NO_NETWORK
+from plan.pipeline import PipelinePlan
 from plan.problem import SettingsError
-from planning.pipeline import PipelinePlan
+from tests.planning.conftest import step_of, steps_of
 
 PlanWith = Callable[..., PipelinePlan]
 STEPS = ["base-model", "sft", "merge", "gguf-conversion", "ollama-model"]
 
 
-def fingerprints(plan: PipelinePlan) -> dict[str, str]:
+def identities(plan: PipelinePlan) -> dict[str, str]:
     (model,) = plan.models
-    marks = {stage.name.removeprefix("test-guide-"): stage.fingerprint for stage in model.stages}
+    marks = {step.name.removeprefix("test-guide-"): step.identity for step in model.steps}
     return {
         **marks,
-        "ollama-model": model.ollama_model.fingerprint,
-        "registration": plan.dataset_registration.fingerprint,
-        **{
-            f"{image.role} image": image.reference
-            for image in (plan.images.llamafactory, plan.images.converter, plan.images.ollama)
-        },
+        "ollama-model": model.ollama_model.identity,
+        "registration": plan.dataset_registration.identity,
+        **{f"{image.role} image": image.reference for image in plan.images.all},
     }
 
 
 def changed(before: PipelinePlan, after: PipelinePlan) -> list[str]:
-    was, now = fingerprints(before), fingerprints(after)
+    was, now = identities(before), identities(after)
     return [step for step in was if was[step] != now.get(step)]
 
 
@@ -74,7 +73,11 @@ class TestWhatAChangeReaches:
                 lambda d: d.update(images={"llamafactory": {"version": "0.9.4"}}),
                 [*STEPS, "llamafactory image", "converter image"],
             ),
-            (lambda d: d.update(images={"ollama": {"version": "0.17.5"}}), ["ollama image"]),
+            (
+                # It quantizes, and another version may do so in another way.
+                lambda d: d.update(images={"ollama": {"version": "0.17.5"}}),
+                ["ollama image", "ollama-model"],
+            ),
             (
                 lambda d: d.update(images={"converter": {"base_image": "debian:12"}}),
                 [*STEPS[3:], "converter image"],
@@ -123,9 +126,10 @@ class TestWhatAChangeReaches:
     ) -> None:
         one, other = plan_with(stack="one"), plan_with(stack="other")
         (a,), (b,) = one.models, other.models
-        assert [s.fingerprint for s in a.stages] == [s.fingerprint for s in b.stages]
-        assert {s.name for s in a.stages}.isdisjoint(s.name for s in b.stages)
+        assert [s.identity for s in a.steps] == [s.identity for s in b.steps]
+        assert {s.name for s in a.steps}.isdisjoint(s.name for s in b.steps)
         assert one.network != other.network
+        assert one.images == other.images
 
 
 def chain(*runs: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
@@ -145,13 +149,12 @@ FULL = {"name": "full", "finetuning_type": "full"}
 class TestChains:
     def test_a_run_goes_on_from_the_adapter_before_it(self, plan_with: PlanWith) -> None:
         (plan,) = plan_with(chain(SFT, DPO)).models
-        sft, dpo = plan.training_runs
+        sft, dpo = steps_of(plan, "training-run")
         arguments = yaml.safe_load(dpo.files["train.yaml"])
         assert arguments["adapter_name_or_path"] == str(sft.artefact)
-        assert plan.base_model
-        assert arguments["model_name_or_path"] == str(plan.base_model.artefact)
-        assert plan.merge
-        merge = yaml.safe_load(plan.merge.files["merge.yaml"])
+        base_model = step_of(plan, "base-model")
+        assert arguments["model_name_or_path"] == str(base_model.artefact)
+        merge = yaml.safe_load(step_of(plan, "merge").files["merge.yaml"])
         assert merge["adapter_name_or_path"] == str(dpo.artefact)
 
     def test_a_changed_first_run_reaches_the_second(self, plan_with: PlanWith) -> None:
@@ -162,7 +165,7 @@ class TestChains:
 
     def test_a_reward_model_judges_and_is_not_served(self, plan_with: PlanWith) -> None:
         (plan,) = plan_with(chain(SFT, RM, PPO)).models
-        sft, judge, ppo = plan.training_runs
+        sft, judge, ppo = steps_of(plan, "training-run")
         arguments = yaml.safe_load(ppo.files["train.yaml"])
         assert arguments["reward_model"] == str(judge.artefact)
         assert arguments["reward_model_type"] == "lora"
@@ -176,18 +179,17 @@ class TestChains:
     @pytest.mark.parametrize("method", ["full", "freeze"])
     def test_a_whole_model_is_not_merged(self, plan_with: PlanWith, method: str) -> None:
         (plan,) = plan_with(chain(SFT | {"finetuning_type": method})).models
-        assert plan.merge is None
-        (run_plan,) = plan.training_runs
-        assert f"{run_plan.artefact} " in plan.gguf_conversion.container.command[-1]
+        assert steps_of(plan, "merge") == []
+        run_plan = step_of(plan, "training-run")
+        assert f"{run_plan.artefact} " in step_of(plan, "gguf-conversion").container.command[-1]
 
     def test_an_adapter_on_a_fully_tuned_model(self, plan_with: PlanWith) -> None:
         (plan,) = plan_with(chain(FULL, SFT)).models
-        full, sft = plan.training_runs
+        full, sft = steps_of(plan, "training-run")
         arguments = yaml.safe_load(sft.files["train.yaml"])
         assert arguments["model_name_or_path"] == str(full.artefact)
         assert "adapter_name_or_path" not in arguments
-        assert plan.merge
-        merge = yaml.safe_load(plan.merge.files["merge.yaml"])
+        merge = yaml.safe_load(step_of(plan, "merge").files["merge.yaml"])
         assert merge["model_name_or_path"] == str(full.artefact)
 
 
@@ -195,45 +197,44 @@ class TestBaseModels:
     def test_a_model_of_the_hub_is_found_there_with_the_token(self, plan_with: PlanWith) -> None:
         base = {"hub": "Qwen/Qwen2.5-0.5B-Instruct", "revision": "abc"}
         (plan,) = plan_with(lambda d: model(d).update(base_model=base)).models
-        (run_plan,) = plan.training_runs
-        assert plan.base_model is None
-        assert plan.merge
-        for stage, file in ((run_plan, "train.yaml"), (plan.merge, "merge.yaml")):
-            arguments = yaml.safe_load(stage.files[file])
+        run_plan = step_of(plan, "training-run")
+        assert steps_of(plan, "base-model") == []
+        for step, file in ((run_plan, "train.yaml"), (step_of(plan, "merge"), "merge.yaml")):
+            arguments = yaml.safe_load(step.files[file])
             assert arguments["model_name_or_path"] == base["hub"]
             assert arguments["model_revision"] == "abc"
-            assert stage.secret_environment == ("HF_TOKEN",)
-            assert "HF_HUB_OFFLINE" not in stage.container.environment
+            assert step.secret_environment == ("HF_TOKEN",)
+            assert "HF_HUB_OFFLINE" not in step.container.environment
 
     @pytest.mark.parametrize("base", [{"path": "/app/output/mine"}, {"generate": {}}])
     def test_a_model_that_is_there_needs_no_hub_and_no_token(
         self, plan_with: PlanWith, base: dict[str, Any]
     ) -> None:
         (plan,) = plan_with(lambda d: model(d).update(base_model=base)).models
-        for stage in plan.stages:
-            assert stage.secret_environment == ()
-            assert stage.container.environment["HF_HUB_OFFLINE"] == "1"
+        for step in plan.steps:
+            assert step.secret_environment == ()
+            assert step.container.environment["HF_HUB_OFFLINE"] == "1"
 
     def test_a_generated_model_is_made_from_the_data_that_it_is_trained_on(
         self, plan_with: PlanWith
     ) -> None:
         plan = plan_with()
         (guide,) = plan.models
-        assert guide.base_model
-        alpaca, spare, _ = plan.dataset_registration.datasets
-        sources = set(guide.base_model.uploads.values())
+        base_model = step_of(guide, "base-model")
+        alpaca, spare, _ = plan.dataset_registration.files
+        sources = set(base_model.uploads.values())
         assert alpaca.source in sources
         assert spare.source not in sources
-        assert json.loads(guide.base_model.files["parameters.json"])["seed"] == 42
+        assert json.loads(base_model.files["parameters.json"])["seed"] == 42
 
     def test_a_generated_model_waits_for_no_registration(self, plan_with: PlanWith) -> None:
         (guide,) = plan_with().models
-        assert guide.base_model
-        command = guide.base_model.container.command[-1]
-        own = [str(guide.base_model.partial / name) for name in guide.base_model.uploads]
+        base_model = step_of(guide, "base-model")
+        command = base_model.container.command[-1]
+        own = [str(base_model.partial / name) for name in base_model.uploads]
         assert all(file in command for file in own)
         assert "/app/data" not in command
-        assert [mount.volume for mount in guide.base_model.container.mounts] == ["output"]
+        assert [mount.source for mount in base_model.container.mounts] == ["test-output"]
 
     @pytest.mark.parametrize(
         ("base", "fetching"),
@@ -243,21 +244,21 @@ class TestBaseModels:
         self, plan_with: PlanWith, base: dict[str, Any], fetching: set[str]
     ) -> None:
         (plan,) = plan_with(lambda d: model(d).update(base_model=base)).models
-        networked = {stage.noun for stage in plan.stages if stage.container.network == "stack"}
+        networked = {step.noun for step in plan.steps if step.container.network != NO_NETWORK}
         assert networked == fetching
 
 
 class TestSteps:
     def test_work_gets_its_final_name_when_it_is_complete(self, plan_with: PlanWith) -> None:
-        for stage in plan_with().models[0].stages:
-            shell, flags, script = stage.container.command
+        for step in plan_with().models[0].steps:
+            shell, flags, script = step.container.command
             assert (shell, flags) == ("sh", "-ec")
-            assert script.endswith(f"; mv {stage.partial} {stage.artefact}")
-            assert str(stage.partial).startswith(str(stage.artefact))
+            assert script.endswith(f"else mv -T {step.partial} {step.artefact}; fi")
+            assert str(step.partial).startswith(str(step.artefact))
 
     def test_every_name_of_the_engine_is_there_once(self, plan_with: PlanWith) -> None:
         plan = plan_with(chain(SFT, RM, PPO))
-        names = [stage.name for stage in plan.models[0].stages]
+        names = [step.name for step in plan.models[0].steps]
         names += [plan.ollama_server.name, plan.models[0].ollama_model.name]
         names += [plan.board.name] if plan.board else []
         assert len(names) == len(set(names))

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from planning.pipeline import PipelinePlan
-from planning.services import ServicePlan
+from plan.pipeline import PipelinePlan
+from plan.service import ServicePlan
+from tests.planning.conftest import step_of
 
 PlanWith = Callable[..., PipelinePlan]
 
@@ -14,7 +15,24 @@ PlanWith = Callable[..., PipelinePlan]
 def options(service: ServicePlan) -> dict[str, str]:
     """The `--key=value` arguments of a service's command."""
     given = (word[2:].split("=", 1) for word in service.container.command if word.startswith("--"))
-    return dict(given)  # type: ignore[arg-type]
+    return dict(given)
+
+
+class TestOllamaServer:
+    def test_the_server_reads_models_where_they_were_made_and_cannot_change_them(
+        self, plan_with: PlanWith
+    ) -> None:
+        (output,) = (
+            mount
+            for mount in plan_with().ollama_server.container.mounts
+            if mount.source == "test-output"
+        )
+        assert output.read_only
+
+    def test_variables_of_the_operator_reach_the_server(self, plan_with: PlanWith) -> None:
+        environment = {"OLLAMA_KEEP_ALIVE": "1h"}
+        plan = plan_with(lambda d: d.update(ollama_server={"environment": environment}))
+        assert environment.items() <= plan.ollama_server.container.environment.items()
 
 
 class TestBoard:
@@ -29,7 +47,7 @@ class TestBoard:
     def test_it_sees_data_output_and_cache(self, plan_with: PlanWith) -> None:
         board = plan_with().board
         assert board
-        assert {mount.volume for mount in board.container.mounts} == {"data", "output", "hf_cache"}
+        assert board.container.mounts == plan_with().volumes.training_mounts
 
 
 class TestApi:
@@ -52,8 +70,8 @@ class TestApi:
         (guide,) = plan.models
         assert api.container.command[:2] == ("llamafactory-cli", "api")
         assert options(api) == {
-            "model_name_or_path": str(guide.base_model.artefact),
-            "adapter_name_or_path": str(guide.training_runs[-1].artefact),
+            "model_name_or_path": str(step_of(guide, "base-model").artefact),
+            "adapter_name_or_path": str(step_of(guide, "training-run").artefact),
             "template": "llama3",
         }
         assert api.container.environment["API_PORT"] == str(api.port.internal)
@@ -64,7 +82,7 @@ class TestApi:
             plan_with,
             lambda d: d["models"][0]["training_runs"][0].update(finetuning_type="full"),
         )
-        (run,) = plan.models[0].training_runs
+        run = step_of(plan.models[0], "training-run")
         assert options(api)["model_name_or_path"] == str(run.artefact)
         assert "adapter_name_or_path" not in options(api)
 
@@ -74,6 +92,11 @@ class TestApi:
             plan_with, lambda d: d["models"][0]["training_runs"][0].update(learning_rate=0.5)
         )
         assert before.container.command != after.container.command
+        assert before.built_on != after.built_on
+
+    def test_it_is_built_on_the_work_that_it_serves(self, plan_with: PlanWith) -> None:
+        plan, api = self.with_api(plan_with, lambda document: None)
+        assert api.built_on == step_of(plan.models[0], "training-run").identity
 
     @pytest.mark.parametrize(
         ("base", "secrets"),
@@ -85,7 +108,12 @@ class TestApi:
         _, api = self.with_api(plan_with, lambda d: d["models"][0].update(base_model=base))
         assert set(api.secret_environment) == secrets
 
-    def test_its_port_is_claimed_before_it_is_published(self, plan_with: PlanWith) -> None:
-        plan, api = self.with_api(plan_with, lambda d: d["api"].update(port=8123))
-        assert ("api.port", 8123) in {(c.key, c.port) for c in plan.host_check.ports}
-        assert api.name in plan.host_check.containers
+
+def test_every_service_says_when_it_answers(plan_with: PlanWith) -> None:
+    plan = plan_with(lambda d: d.update(api={"enabled": True}))
+    assert len(plan.services) == 3
+    for service in plan.services:
+        assert service.healthcheck.tests[0] == "CMD"
+        assert service.healthcheck.wait >= service.healthcheck.start_period
+        assert service.port.bind_address == "127.0.0.1"
+        assert service.key == f"{service.settings}.port"

@@ -10,37 +10,35 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from planning.container import GIB
-from planning.paths import RUNS
 
-from planning.pipeline import PipelinePlan
+from plan.container import GIB
+from plan.paths import RUNS
+from plan.pipeline import PipelinePlan
+from plan.step import ContainerStepPlan
 from planning.training_arguments import Weights, deepspeed_config, render_arguments
-from planning.training_run import (
-    TRAINING_MOUNTS,
-    TrainingRunPlan,
-    drop_what_cannot_be_resumed,
-)
+from planning.training_run import drop_what_cannot_be_resumed
 from stack_configs.settings.training_runs import Stage, TrainingRunSettings
+from tests.planning.conftest import step_of
 
 PlanWith = Callable[..., PipelinePlan]
-Train = Callable[..., TrainingRunPlan]
+Train = Callable[..., ContainerStepPlan]
 
 
 @pytest.fixture
 def train(plan_with: PlanWith) -> Train:
     """The plan of the one training run, with settings of its own."""
 
-    def make(host: dict[str, Any] | None = None, **settings: Any) -> TrainingRunPlan:
+    def make(host: dict[str, Any] | None = None, **settings: Any) -> ContainerStepPlan:
         def change(document: dict[str, Any]) -> None:
             document["host"] |= host or {}
             document["models"][0]["training_runs"] = [{"datasets": ["alpaca"], **settings}]
 
-        return plan_with(change).models[0].training_runs[0]
+        return step_of(plan_with(change).models[0], "training-run")
 
     return make
 
 
-def arguments(plan: TrainingRunPlan) -> dict[str, Any]:
+def arguments(plan: ContainerStepPlan) -> dict[str, Any]:
     # OmegaConf reads 1e-05 as a number and PyYAML as text: what both read alike is safe.
     read: dict[str, Any] = yaml.safe_load(plan.files["train.yaml"])
     return read
@@ -92,7 +90,7 @@ class TestArguments:
         plan = plan_with(
             lambda d: d["models"][0]["training_runs"][0].update(datasets=["spare", "alpaca"])
         )
-        run = plan.models[0].training_runs[0]
+        run = step_of(plan.models[0], "training-run")
         assert arguments(run)["dataset"] == "spare,alpaca"
         assert json.loads(run.files["dataset_info.json"]).keys() == {"spare", "alpaca"}
 
@@ -120,18 +118,15 @@ class TestPlace:
 
     def test_its_container(self, train: Train) -> None:
         plan = train(host={"shm_size_gb": 2.5}, threads=3, deadline_hours=0.5)
-        assert plan.container.mounts == TRAINING_MOUNTS
+        assert [mount.target for mount in plan.container.mounts] == [
+            "/app/data",
+            "/app/output",
+            "/root/.cache/huggingface",
+        ]
         assert plan.container.shm_bytes == int(2.5 * GIB)
         assert plan.container.environment["OMP_NUM_THREADS"] == "3"
         assert plan.deadline_seconds == 1800
         assert plan.progress_log == "trainer_log.jsonl"
-
-    def test_the_guides_three_mounts(self) -> None:
-        assert [(mount.volume, mount.target) for mount in TRAINING_MOUNTS] == [
-            ("data", "/app/data"),
-            ("output", "/app/output"),
-            ("hf_cache", "/root/.cache/huggingface"),
-        ]
 
     def test_threads_are_the_libraries_choice_unless_set(self, train: Train) -> None:
         assert "OMP_NUM_THREADS" not in train().container.environment
@@ -159,7 +154,7 @@ class TestDeepSpeed:
 
     def test_another_stage_is_another_training(self, train: Train) -> None:
         host = {"hardware": "cuda"}
-        marks = {train(host, deepspeed=z).fingerprint for z in (None, "zero2", "zero3")}
+        marks = {train(host, deepspeed=z).identity for z in (None, "zero2", "zero3")}
         assert len(marks) == 3
 
 
@@ -186,7 +181,7 @@ class TestCluster:
 
     def test_the_hosts_meet_on_their_own_network(self, train: Train) -> None:
         assert train(self.host()).container.network == "host"
-        assert train({"hardware": "cuda"}).container.network == "stack"
+        assert train({"hardware": "cuda"}).container.network == "test-network"
 
     def test_every_host_keeps_the_result(self, train: Train) -> None:
         assert arguments(train(self.host()))["save_on_each_node"] is True
@@ -194,9 +189,16 @@ class TestCluster:
 
     def test_who_leads_makes_no_other_model_and_how_many_train_does(self, train: Train) -> None:
         hosts = (self.host(0), self.host(1), self.host(master_address="10.0.0.2"))
-        assert len({train(host).fingerprint for host in hosts}) == 1
+        assert len({train(host).identity for host in hosts}) == 1
         alone, three = {"hardware": "cuda"}, self.host(nodes=3)
-        assert len({train(host).fingerprint for host in (self.host(), alone, three)}) == 3
+        assert len({train(host).identity for host in (self.host(), alone, three)}) == 3
+
+    def test_each_host_has_a_folder_of_its_own(self, train: Train) -> None:
+        # They may share a directory, and the identity is the same on all of them.
+        leader, other = train(self.host(0)), train(self.host(1))
+        assert leader.identity == other.identity
+        assert leader.artefact != other.artefact
+        assert train({"hardware": "cuda"}).artefact.name == train({"hardware": "cuda"}).identity
 
 
 class TestResuming:

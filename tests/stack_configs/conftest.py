@@ -5,16 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 import yaml
 
 from plan.problem import Problem, SettingsError
 from stack_configs.settings.loader import load_settings, parse_settings
-
-# Several suites may share a slow machine: an example's time says nothing about the code.
-hypothesis.settings.register_profile("suite", deadline=None, max_examples=50)
-hypothesis.settings.load_profile("suite")
 
 ALPACA = [
     {"instruction": "What is LoRA?", "input": "", "output": "A few small layers."},

@@ -132,7 +132,7 @@ class TestSharing:
     """The served model keeps its memory: 8B weights of q4_k_m take about 5 GB."""
 
     def test_what_serves_beside_a_run_counts(self, settings_of: SettingsOf) -> None:
-        gpu = {"memory_gb": 24}
+        gpu: dict[str, Any] = {"memory_gb": 24}
         assert advice(settings_of({"gpu": gpu}, deepspeed=None)) == []
         assert advice(settings_of({"gpu": gpu | {"while_training": "share"}})) == []
         gpu = {"memory_gb": 20, "while_training": "share"}

@@ -1,0 +1,605 @@
+"""Identity apart from transport: which work each setting makes anew, and which it leaves alone.
+
+One row for every setting. What comes after the step that a row names is made anew with it.
+"""
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+
+from plan.host import Gpu, HostFacts
+from plan.owner import Owner
+from plan.pipeline import ModelPlan, PipelinePlan
+from planning import images, training_run
+from planning.advice.advice import find_advice
+from planning.host import ask_about_host
+from planning.pipeline import plan_pipeline
+from stack_configs.settings.loader import parse_settings
+from stack_configs.settings.root import Settings
+from tests.planning.conftest import DOCUMENT
+
+OWNER = Owner(stack="test")
+STEPS = ("base-model", "training-run", "merge", "gguf-conversion", "ollama-model")
+
+
+class Reach(StrEnum):
+    """The first of a model's steps that a change makes anew, or what else it changes."""
+
+    BASE_MODEL = "base-model"
+    TRAINING = "training-run"
+    MERGE = "merge"
+    GGUF = "gguf-conversion"
+    SERVED = "ollama-model"
+    TRANSPORT = "the plan, and none of its work"
+    QUESTIONS = "what is asked of the host"
+    ADVICE = "what is worth a warning"
+    LOOK = "whether the host is looked at"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A value other than the base document's, and how far it reaches."""
+
+    value: Any
+    reach: Reach
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """What must be there before, by path."""
+    along: Mapping[str, Any] = field(default_factory=dict)
+    """What a settings file would have to change with it, by path."""
+    at: str = ""
+    """Another entry than the first of each list."""
+
+
+BASE_MODEL, TRAINING, MERGE = Reach.BASE_MODEL, Reach.TRAINING, Reach.MERGE
+GGUF, SERVED, TRANSPORT = Reach.GGUF, Reach.SERVED, Reach.TRANSPORT
+
+RUN = "models[].training_runs[]"
+GENERATED = "models[].base_model.generate"
+OLLAMA = "models[].ollama_model"
+ON_GPUS = {"host.hardware": "cuda"}
+FROM_HUB = {"models[].base_model": {"hub": "a/b-1B"}}
+WIDE = {"datasets[].file": "wide.json"}
+TALKS = {"datasets[].file": "wide.json", "datasets[].formatting": "sharegpt"}
+# Either role may take an odd turn, and either an even one: the rows stay in turn.
+ROLES = TALKS | {"datasets[].tags": {"observation_tag": "human", "function_tag": "gpt"}}
+
+ROWS: dict[str, Row] = {
+    "host.engine": Row("ssh://user@gpu-box", TRANSPORT),
+    "host.check": Row("plan_only", Reach.LOOK),
+    "host.hardware": Row("rocm", BASE_MODEL, given=ON_GPUS),
+    "host.gpu.count": Row(2, TRAINING, given=ON_GPUS),
+    "host.gpu.memory_gb": Row(1, Reach.ADVICE, given=ON_GPUS | FROM_HUB),
+    "host.gpu.while_training": Row("share", TRANSPORT, given=ON_GPUS),
+    "host.cluster.nodes": Row(3, TRAINING),
+    "host.cluster.rank": Row(1, TRANSPORT),
+    "host.cluster.master_address": Row("10.0.0.2", TRANSPORT),
+    "host.cluster.master_port": Row(29600, TRANSPORT),
+    "host.minimum.cpu_cores": Row(3, Reach.QUESTIONS),
+    "host.minimum.memory_gb": Row(3, Reach.QUESTIONS),
+    "host.minimum.disk_gb": Row(3, Reach.QUESTIONS),
+    "host.shm_size_gb": Row(3, TRANSPORT),
+    "images.builder": Row("classic", TRANSPORT),
+    "images.llamafactory.image": Row("acme/factory:1", BASE_MODEL),
+    "images.llamafactory.base_image": Row("acme/base:1", BASE_MODEL),
+    "images.llamafactory.version": Row("0.9.4", BASE_MODEL),
+    # What a run needs is in the run's identity; what lies beside it in the image is not.
+    "images.llamafactory.extras": Row(["deepspeed"], TRANSPORT),
+    "images.converter.image": Row("acme/converter:1", GGUF),
+    "images.converter.base_image": Row("acme/base:1", GGUF),
+    # Ollama quantizes the base document's model.
+    "images.ollama.image": Row("acme/ollama:1", SERVED),
+    "images.ollama.base_image": Row("acme/base:1", TRANSPORT, given={"images.ollama.build": True}),
+    "images.ollama.version": Row("0.17.5", SERVED),
+    "images.ollama.build": Row(True, SERVED),
+    "images.mirrors.registry": Row("mirror.example.org", TRANSPORT),
+    "images.mirrors.python_index": Row("https://pypi.example.org/simple", TRANSPORT),
+    "images.mirrors.apt": Row("http://apt.example.org", TRANSPORT),
+    "images.certificate_authority": Row("own.pem", TRANSPORT),
+    "datasets[].name": Row(
+        "renamed",
+        TRANSPORT,
+        along={
+            f"models[{model}].training_runs[{run}].datasets": ["renamed"]
+            for model, run in ((0, 0), (0, 3), (1, 0))
+        },
+    ),
+    "datasets[].file": Row("other.json", BASE_MODEL),
+    "datasets[].formatting": Row("sharegpt", TRAINING, given=WIDE),
+    # A run's stage says the same, and the one is refused without the other: on unused data.
+    "datasets[].ranking": Row(True, TRANSPORT, at="datasets[1].ranking"),
+    "datasets[].columns.prompt": Row("question", TRAINING, given=WIDE),
+    "datasets[].columns.query": Row("context", TRAINING, given=WIDE),
+    "datasets[].columns.response": Row("answer", TRAINING, given=WIDE),
+    "datasets[].columns.history": Row("past", TRAINING, given=WIDE),
+    "datasets[].columns.system": Row("persona", TRAINING, given=WIDE),
+    "datasets[].columns.tools": Row("functions", TRAINING, given=WIDE),
+    "datasets[].columns.messages": Row("talk", TRAINING, given=TALKS),
+    "datasets[].columns.chosen": Row("output", TRAINING, at="datasets[2].columns.chosen"),
+    "datasets[].columns.rejected": Row("worse", TRAINING, at="datasets[2].columns.rejected"),
+    "datasets[].columns.kto_tag": Row(
+        "good",
+        TRAINING,
+        given={"models[].training_runs": [{"stage": "kto", "datasets": ["judged"]}]},
+        at="datasets[3].columns.kto_tag",
+    ),
+    "datasets[].tags.role_tag": Row("role", TRAINING, given=TALKS),
+    "datasets[].tags.content_tag": Row("content", TRAINING, given=TALKS),
+    "datasets[].tags.user_tag": Row("user", TRAINING, given=ROLES),
+    "datasets[].tags.assistant_tag": Row("assistant", TRAINING, given=ROLES),
+    "datasets[].tags.observation_tag": Row("tool", TRAINING, given=TALKS),
+    "datasets[].tags.function_tag": Row("call", TRAINING, given=TALKS),
+    "datasets[].tags.system_tag": Row("persona", TRAINING, given=TALKS),
+    "models[].name": Row("renamed", TRANSPORT),
+    "models[].template": Row("chatml", TRAINING),
+    "models[].base_model.hub": Row("a/c-1B", TRAINING, given=FROM_HUB),
+    "models[].base_model.revision": Row("v2", TRAINING, given=FROM_HUB),
+    "models[].base_model.path": Row(
+        "/app/output/b", TRAINING, given={"models[].base_model": {"path": "/app/output/a"}}
+    ),
+    "models[].base_model.parameters_b": Row(70, Reach.ADVICE, given=FROM_HUB),
+    f"{GENERATED}.seed": Row(1, BASE_MODEL),
+    f"{GENERATED}.hidden_size": Row(128, BASE_MODEL),
+    f"{GENERATED}.intermediate_size": Row(256, BASE_MODEL),
+    f"{GENERATED}.layers": Row(3, BASE_MODEL),
+    f"{GENERATED}.attention_heads": Row(8, BASE_MODEL),
+    f"{GENERATED}.vocabulary_size": Row(500, BASE_MODEL),
+    f"{RUN}.name": Row("first", TRANSPORT),
+    f"{RUN}.stage": Row("pt", TRAINING),
+    f"{RUN}.finetuning_type": Row(
+        "full", TRAINING, given={"models[].training_runs": [{"datasets": ["alpaca"]}]}
+    ),
+    # More data: the tokenizer of a generated model is made from it too.
+    f"{RUN}.datasets": Row(["alpaca", "spare"], BASE_MODEL),
+    f"{RUN}.reward_model": Row("second", TRAINING, at="models[0].training_runs[3].reward_model"),
+    f"{RUN}.cutoff_len": Row(99, TRAINING),
+    f"{RUN}.max_samples": Row(99, TRAINING),
+    f"{RUN}.num_train_epochs": Row(9.5, TRAINING),
+    f"{RUN}.max_steps": Row(99, TRAINING),
+    f"{RUN}.learning_rate": Row(0.5, TRAINING),
+    f"{RUN}.lr_scheduler_type": Row("linear", TRAINING),
+    f"{RUN}.warmup_steps": Row(9, TRAINING),
+    f"{RUN}.per_device_train_batch_size": Row(9, TRAINING),
+    f"{RUN}.gradient_accumulation_steps": Row(9, TRAINING),
+    f"{RUN}.precision": Row("fp32", TRAINING),
+    f"{RUN}.gradient_checkpointing": Row(False, TRAINING),
+    f"{RUN}.seed": Row(9, TRAINING),
+    f"{RUN}.logging_steps": Row(9, TRANSPORT),
+    f"{RUN}.save_steps": Row(9, TRANSPORT),
+    f"{RUN}.save_total_limit": Row(9, TRANSPORT),
+    f"{RUN}.lora_rank": Row(9, TRAINING),
+    f"{RUN}.lora_alpha": Row(9, TRAINING),
+    f"{RUN}.lora_dropout": Row(0.5, TRAINING),
+    f"{RUN}.lora_target": Row("q_proj", TRAINING),
+    f"{RUN}.additional_target": Row(["lm_head"], TRAINING),
+    f"{RUN}.quantization_bit": Row(4, TRAINING, given=ON_GPUS),
+    f"{RUN}.deepspeed": Row("zero3", TRAINING, given=ON_GPUS),
+    f"{RUN}.use_unsloth": Row(True, TRAINING, given=ON_GPUS),
+    f"{RUN}.flash_attn": Row("sdpa", TRAINING),
+    f"{RUN}.threads": Row(9, TRANSPORT),
+    f"{RUN}.deadline_hours": Row(9, TRANSPORT),
+    f"{RUN}.arguments": Row({"weight_decay": 0.5}, TRAINING),
+    "models[].merge.export_size": Row(9, MERGE),
+    "models[].merge.export_device": Row("auto", MERGE),
+    "models[].gguf_conversion.quantization": Row("q8_0", GGUF),
+    f"{OLLAMA}.name": Row("other", SERVED),
+    f"{OLLAMA}.system": Row("Be brief.", SERVED),
+    f"{OLLAMA}.parameters.stop": Row(["User:"], SERVED),
+    f"{OLLAMA}.parameters.use_mmap": Row(False, SERVED),
+    # Asked before a model is served: what else it is to know must be asked of it.
+    f"{OLLAMA}.smoke_prompts[].prompt": Row("Another?", SERVED),
+    f"{OLLAMA}.smoke_prompts[].expect": Row("other", SERVED),
+    "ollama_server.port": Row(9999, TRANSPORT),
+    "ollama_server.bind_address": Row("10.0.0.1", TRANSPORT),
+    "ollama_server.environment": Row({"OLLAMA_KEEP_ALIVE": "1h"}, TRANSPORT),
+    "board.enabled": Row(False, TRANSPORT),
+    "board.port": Row(9999, TRANSPORT),
+    "board.bind_address": Row("10.0.0.1", TRANSPORT),
+    "board.share": Row(True, TRANSPORT),
+    "api.enabled": Row(False, TRANSPORT),
+    "api.port": Row(9999, TRANSPORT),
+    "api.bind_address": Row("10.0.0.1", TRANSPORT),
+    "api.model": Row("guide", TRANSPORT),
+    **{
+        f"volumes.{role}.{key}": Row(value, TRANSPORT)
+        for role, is_retained in (
+            ("data", False),
+            ("output", True),
+            ("hf_cache", True),
+            ("ollama", False),
+        )
+        for key, value in (("retain", not is_retained), ("host_path", "/srv/here"))
+    },
+    **{
+        f"{OLLAMA}.parameters.{name}": Row(1, SERVED)
+        for name in (
+            *("temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_last_n"),
+            *("repeat_penalty", "presence_penalty", "frequency_penalty", "seed", "num_predict"),
+            *("num_keep", "num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread"),
+        )
+    },
+}
+
+TURNS = [
+    {"from": "human", "value": "j", "role": "human", "content": "k"},
+    {"from": "gpt", "value": "l", "role": "gpt", "content": "m"},
+]
+WIDE_ROW = {
+    **{"instruction": "a", "input": "b", "output": "c"},
+    **{"question": "d", "context": "e", "answer": "f"},
+    **{"past": [["g", "h"]], "persona": "i", "functions": "[]"},
+    "conversations": TURNS,
+    "talk": TURNS,
+}
+"""It can be read in every way that a row of the table asks for."""
+ANSWERS = {"instruction": "n", "output": "o", "chosen": "p", "rejected": "q", "worse": "r"}
+FILES: dict[str, dict[str, Any]] = {
+    "other.json": {"instruction": "Other?", "output": "Yes."},
+    "wide.json": WIDE_ROW,
+    "spare.json": ANSWERS,
+    "ranked.json": ANSWERS,
+    "judged.json": {"instruction": "s", "output": "t", "true": True, "good": False},
+}
+CHAIN: list[dict[str, Any]] = [
+    {"name": "sft", "datasets": ["alpaca"], "lora_alpha": 8, "max_steps": 9},
+    {"name": "judge", "stage": "rm", "datasets": ["ranked"]},
+    {"name": "second", "stage": "rm", "datasets": ["ranked"], "seed": 7},
+    {"name": "ppo", "stage": "ppo", "reward_model": "judge", "datasets": ["alpaca"]},
+]
+
+Document = dict[str, Any]
+FACTS = HostFacts(memory_gb=64)
+
+
+@pytest.fixture
+def base(project: Path, directory: Path) -> Document:
+    """Two models, one of them with every step, and every service."""
+    (directory / "own.pem").write_text("PEM")
+    for name, row in FILES.items():
+        (directory / name).write_text(json.dumps([row]))
+    document = copy.deepcopy(DOCUMENT)
+    document["datasets"].append(
+        {"name": "judged", "file": "judged.json", "columns": {"kto_tag": "true"}}
+    )
+    (guide,) = document["models"]
+    guide["training_runs"] = copy.deepcopy(CHAIN)
+    guide["ollama_model"]["name"] = "guide"
+    document["models"].append(copy.deepcopy(DOCUMENT["models"][0]) | {"name": "neighbour"})
+    document["api"] = {"enabled": True, "model": "neighbour"}
+    document["host"]["cluster"] = {"nodes": 2, "rank": 0, "master_address": "10.0.0.1"}
+    return document
+
+
+@pytest.fixture
+def load(directory: Path) -> Callable[[Document], Settings]:
+    return lambda document: parse_settings(document, directory=directory, source="test")
+
+
+@pytest.fixture
+def plan_of(load: Callable[[Document], Settings]) -> Callable[..., PipelinePlan]:
+    def plan(document: Document, facts: HostFacts = FACTS) -> PipelinePlan:
+        return plan_pipeline(load(document), owner=OWNER, facts=facts)
+
+    return plan
+
+
+def leaves(section: type[BaseModel], path: str = "") -> Iterator[str]:
+    """Every setting that there is, by its path; `[]` stands for the entries of a list."""
+    for name, described in section.model_fields.items():
+        inner, entries = _section(described.annotation)
+        if inner is None:
+            yield f"{path}{name}"
+        else:
+            yield from leaves(inner, f"{path}{name}{entries}.")
+
+
+def _section(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, ""
+    for part in get_args(annotation):
+        inner, entries = _section(part)
+        if inner is not None:
+            return inner, "[]" if get_origin(annotation) is tuple else entries
+    return None, ""
+
+
+def put(document: Document, path: str, value: Any) -> None:
+    """Set a value at `a[1].b[].c`; `[]` is the first entry."""
+    *parents, last = path.replace("[]", "[0]").replace("[", ".").replace("]", "").split(".")
+    section: Any = document
+    for part in parents:
+        section = section[int(part)] if part.isdigit() else section.setdefault(part, {})
+    section[last] = copy.deepcopy(value)
+
+
+def identities(model: ModelPlan) -> dict[str, list[str]]:
+    """The identities of a model's work, by the kind of step."""
+    found: dict[str, list[str]] = {noun: [] for noun in STEPS}
+    for step in model.steps:
+        found[step.noun].append(step.identity)
+    found["ollama-model"].append(model.ollama_model.identity)
+    return found
+
+
+def made_anew(before: ModelPlan, after: ModelPlan) -> list[str]:
+    """Kinds of steps whose work is other work."""
+    was, now = identities(before), identities(after)
+    return [noun for noun in STEPS if was[noun] != now[noun]]
+
+
+def reached(reach: Reach) -> list[str]:
+    """Kinds of steps whose work a change makes anew."""
+    return list(STEPS[STEPS.index(reach) :]) if reach in STEPS else []
+
+
+def test_every_setting_has_a_row() -> None:
+    assert sorted(leaves(Settings)) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("path", ROWS)
+def test_a_changed_setting(
+    base: Document,
+    load: Callable[[Document], Settings],
+    plan_of: Callable[..., PipelinePlan],
+    path: str,
+) -> None:
+    row = ROWS[path]
+    for key, value in row.given.items():
+        put(base, key, value)
+    settings, before = load(base), plan_of(base)
+    for key, value in {row.at or path: row.value, **row.along}.items():
+        put(base, key, value)
+    changed, after = load(base), plan_of(base)
+
+    assert made_anew(before.models[0], after.models[0]) == reached(row.reach)
+    if path.startswith("models[]"):
+        assert made_anew(before.models[1], after.models[1]) == []
+    if row.reach in (*STEPS, TRANSPORT):
+        assert after != before
+        return
+    assert after == before
+    asked, asks = ask_about_host(settings, OWNER), ask_about_host(changed, OWNER)
+    advised, advises = find_advice(settings, FACTS), find_advice(changed, FACTS)
+    assert (asked != asks) == (row.reach is Reach.QUESTIONS)
+    assert (advised != advises) == (row.reach is Reach.ADVICE)
+    assert changed != settings
+
+
+class TestWhatIsFoundOnTheHost:
+    """What has a name and may change under it counts by its content."""
+
+    @pytest.mark.parametrize(
+        ("given", "facts", "reach"),
+        [
+            (FROM_HUB, {"hub_commits": {"a/b-1B@main": "c0ffee"}}, TRAINING),
+            (
+                {"models[].base_model": {"path": "/app/output/a"}},
+                {"folder_digests": {"/app/output/a": "c0ffee"}},
+                TRAINING,
+            ),
+            (
+                {"images.llamafactory.image": "acme/factory:1"},
+                {"image_digests": {"acme/factory:1": "sha256:c0ffee"}},
+                BASE_MODEL,
+            ),
+            (
+                {"images.converter.image": "acme/converter:1"},
+                {"image_digests": {"acme/converter:1": "sha256:c0ffee"}},
+                GGUF,
+            ),
+            (ON_GPUS, {"gpus": (Gpu(memory_gb=24), Gpu(memory_gb=24))}, TRAINING),
+        ],
+    )
+    def test_other_content_under_the_same_name(
+        self,
+        base: Document,
+        plan_of: Callable[..., PipelinePlan],
+        given: Document,
+        facts: dict[str, Any],
+        reach: Reach,
+    ) -> None:
+        for key, value in given.items():
+            put(base, key, value)
+        before, after = plan_of(base), plan_of(base, replace(FACTS, **facts))
+        assert made_anew(before.models[0], after.models[0]) == reached(reach)
+
+    def test_the_same_commit_under_another_name(
+        self, base: Document, plan_of: Callable[..., PipelinePlan]
+    ) -> None:
+        commits = {"a/b-1B@main": "c0ffee", "a/b-1B@v2": "c0ffee"}
+        facts = replace(FACTS, hub_commits=commits)
+        put(base, "models[].base_model", {"hub": "a/b-1B"})
+        before = plan_of(base, facts)
+        put(base, "models[].base_model.revision", "v2")
+        assert made_anew(before.models[0], plan_of(base, facts).models[0]) == []
+
+    def test_a_pulled_image_is_the_same_from_a_mirror(
+        self, base: Document, plan_of: Callable[..., PipelinePlan]
+    ) -> None:
+        put(base, "images.llamafactory.image", "acme/factory:1")
+        names = ("acme/factory:1", "mirror.example.org/acme/factory:1")
+        facts = replace(FACTS, image_digests=dict.fromkeys(names, "sha256:c0ffee"))
+        before, unseen = plan_of(base, facts), plan_of(base)
+        put(base, "images.mirrors.registry", "mirror.example.org")
+        assert made_anew(before.models[0], plan_of(base, facts).models[0]) == []
+        # And where nobody could tell the digest, by the name that the settings give.
+        assert made_anew(unseen.models[0], plan_of(base).models[0]) == []
+
+    def test_as_many_gpus_counted_or_declared(
+        self, base: Document, plan_of: Callable[..., PipelinePlan]
+    ) -> None:
+        put(base, "host.hardware", "cuda")
+        counted = plan_of(base, replace(FACTS, gpus=(Gpu(memory_gb=24),) * 2))
+        put(base, "host.gpu.count", 2)
+        assert made_anew(counted.models[0], plan_of(base).models[0]) == []
+
+    @pytest.mark.parametrize(
+        "facts",
+        [
+            {"engine_id": "ABCD"},
+            {"engine_version": "29.0"},
+            {"cpu_cores": 64, "memory_gb": 512.0, "disk_free_gb": 900.0},
+            {"runtimes": ("nvidia", "runc")},
+            {"unchecked": ("free disk space",)},
+        ],
+    )
+    def test_another_host_makes_no_other_model(
+        self, base: Document, plan_of: Callable[..., PipelinePlan], facts: dict[str, Any]
+    ) -> None:
+        before, after = plan_of(base), plan_of(base, replace(FACTS, **facts))
+        assert made_anew(before.models[0], after.models[0]) == []
+
+
+class TestBuilds:
+    @pytest.mark.parametrize(
+        "file",
+        [
+            "llamafactory/Dockerfile.cpu",
+            "llamafactory/Dockerfile.cuda",
+            "llamafactory/requirements-cpu.lock",
+            "llamafactory/build/install.sh",
+            "converter/Dockerfile",
+            "ollama/Dockerfile",
+        ],
+    )
+    def test_a_comment_in_a_file_of_a_build_trains_nothing(
+        self, base: Document, plan_of: Callable[..., PipelinePlan], project: Path, file: str
+    ) -> None:
+        put(base, "images.ollama.build", True)
+        before = plan_of(base)
+        (project / "images" / file).write_text("# a comment\n")
+        after = plan_of(base)
+        assert made_anew(before.models[0], after.models[0]) == []
+        is_of_another_variant = file.endswith("Dockerfile.cuda")
+        assert (after.images == before.images) == is_of_another_variant
+
+    @pytest.mark.parametrize(("role", "reach"), [("llamafactory", BASE_MODEL), ("converter", GGUF)])
+    def test_a_build_that_computes_otherwise_says_so_by_its_recipe(
+        self,
+        base: Document,
+        plan_of: Callable[..., PipelinePlan],
+        monkeypatch: pytest.MonkeyPatch,
+        role: str,
+        reach: Reach,
+    ) -> None:
+        before = plan_of(base)
+        monkeypatch.setitem(images.RECIPES, role, images.RECIPES[role] + 1)
+        assert made_anew(before.models[0], plan_of(base).models[0]) == reached(reach)
+
+    @pytest.mark.parametrize(("program", "reach"), [("tiny_model", BASE_MODEL), ("merge", MERGE)])
+    def test_a_program_that_makes_an_artefact_counts(
+        self,
+        base: Document,
+        plan_of: Callable[..., PipelinePlan],
+        project: Path,
+        program: str,
+        reach: Reach,
+    ) -> None:
+        before = plan_of(base)
+        (project / f"in_container/{program}.py").write_text("changed = 1\n")
+        assert made_anew(before.models[0], plan_of(base).models[0]) == reached(reach)
+
+
+class TestRuns:
+    @pytest.mark.parametrize(("stage", "reach"), [("zero2", TRAINING), (None, TRANSPORT)])
+    def test_the_file_that_is_rendered_for_deepspeed_counts_where_it_is_read(
+        self,
+        base: Document,
+        plan_of: Callable[..., PipelinePlan],
+        monkeypatch: pytest.MonkeyPatch,
+        stage: str | None,
+        reach: Reach,
+    ) -> None:
+        put(base, "host.hardware", "cuda")
+        put(base, "models[].training_runs[].deepspeed", stage)
+        before = plan_of(base)
+        monkeypatch.setattr(training_run, "deepspeed_config", lambda _: {"other": True})
+        assert made_anew(before.models[0], plan_of(base).models[0]) == reached(reach)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"plot_loss": True},
+            {"run_name": "tuesday"},
+            {"use_swanlab": True, "swanlab_project": "guides", "swanlab_mode": "local"},
+        ],
+    )
+    def test_what_is_told_of_a_training_makes_no_other_model(
+        self, base: Document, plan_of: Callable[..., PipelinePlan], arguments: Document
+    ) -> None:
+        before = plan_of(base)
+        put(base, f"{RUN}.arguments", arguments)
+        after = plan_of(base)
+        assert made_anew(before.models[0], after.models[0]) == []
+        assert after != before
+
+    def test_the_checkpoints_count_where_the_best_of_them_is_the_result(
+        self, base: Document, plan_of: Callable[..., PipelinePlan]
+    ) -> None:
+        put(base, f"{RUN}.arguments", {"load_best_model_at_end": True})
+        before = plan_of(base)
+        put(base, f"{RUN}.save_steps", 9)
+        assert made_anew(before.models[0], plan_of(base).models[0]) == reached(TRAINING)
+
+    def test_the_order_of_a_runs_data_counts_and_that_of_the_declarations_does_not(
+        self, base: Document, plan_of: Callable[..., PipelinePlan]
+    ) -> None:
+        put(base, "models[].base_model", {"hub": "a/b-1B"})
+        put(base, f"{RUN}.datasets", ["alpaca", "spare"])
+        before = plan_of(base)
+        base["datasets"].reverse()
+        assert made_anew(before.models[0], plan_of(base).models[0]) == []
+        put(base, f"{RUN}.datasets", ["spare", "alpaca"])
+        assert made_anew(before.models[0], plan_of(base).models[0]) == reached(TRAINING)
+
+
+class TestNames:
+    def test_a_judge_under_another_name_judges_alike(
+        self, base: Document, plan_of: Callable[..., PipelinePlan]
+    ) -> None:
+        before = plan_of(base)
+        put(base, "models[].training_runs[1].name", "critic")
+        put(base, "models[].training_runs[3].reward_model", "critic")
+        assert made_anew(before.models[0], plan_of(base).models[0]) == []
+
+    def test_a_model_is_served_under_its_own_name_unless_it_has_another(
+        self, base: Document, plan_of: Callable[..., PipelinePlan]
+    ) -> None:
+        before = plan_of(base)
+        put(base, "models[1].name", "renamed")
+        put(base, "api.model", "renamed")
+        assert made_anew(before.models[1], plan_of(base).models[1]) == reached(SERVED)
+
+    def test_a_model_at_another_place_in_the_list(
+        self, base: Document, plan_of: Callable[..., PipelinePlan]
+    ) -> None:
+        before = plan_of(base)
+        base["models"].reverse()
+        neighbour, guide = plan_of(base).models
+        assert made_anew(before.models[0], guide) == []
+        assert made_anew(before.models[1], neighbour) == []
+
+    def test_a_model_that_is_split_into_two_is_trained_once(
+        self, base: Document, plan_of: Callable[..., PipelinePlan]
+    ) -> None:
+        twin = copy.deepcopy(base["models"][0]) | {"name": "twin"}
+        twin["ollama_model"]["name"] = "guide:twin"
+        base["models"].append(twin)
+        guide, _, other = plan_of(base).models
+        assert made_anew(guide, other) == reached(SERVED)
+
+    def test_a_neighbour_that_needs_more_of_the_image(
+        self, base: Document, plan_of: Callable[..., PipelinePlan]
+    ) -> None:
+        put(base, "host.hardware", "cuda")
+        before = plan_of(base)
+        put(base, "models[1].training_runs[0].deepspeed", "zero2")
+        after = plan_of(base)
+        assert after.images.llamafactory.reference != before.images.llamafactory.reference
+        assert made_anew(before.models[0], after.models[0]) == []
