@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from planning.images import EXTRA_OF, LLAMAFACTORY_BASE, OLLAMA_GPU_TAGS, ollama_image
+from planning.images import EXTRA_OF, OLLAMA_GPU_TAGS, ollama_image
+from planning.recipes import LLAMAFACTORY_BASE
 from stack_configs.settings.consistency import HARDWARE_OF
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.images import LlamaFactoryImageSettings, OllamaImageSettings

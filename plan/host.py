@@ -25,6 +25,11 @@ class HubModel:
     id: str
     revision: str
 
+    @property
+    def key(self) -> str:
+        """As facts name it."""
+        return f"{self.id}@{self.revision}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFolder:
@@ -65,6 +70,8 @@ class HostQuestions:
     """Images whose tag may move: their digest is part of what they make."""
     hub_models: tuple[HubModel, ...] = ()
     """Models on the hub whose revision may move."""
+    hub_cache: str | None = None
+    """Volume or directory that keeps what was fetched from the hub, as a mount names it."""
     model_folders: tuple[ModelFolder, ...] = ()
 
 
@@ -129,9 +136,6 @@ class TokenQuestions:
     """Images that the stack builds, by role: one that is gone gets another token."""
     services: tuple[str, ...] = ()
     """Containers that keep running, likewise."""
-    helper_images: tuple[str, ...] = ()
-    """Images that a container may be made from, never started, to look into a volume that no other
-    container mounts."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ def plan_accelerator_check(
         return None
     image, program = around.images.llamafactory, f"{IN_CONTAINER}/{PROGRAM}"
     expected = {"hardware": host.hardware, "count": host.gpu.count}
-    mark = identity("accelerator-check", image.reference, expected, file_digest(PROJECT / program))
+    mark = identity("accelerator-check", image.recipe, expected, file_digest(PROJECT / program))
     folder = paths.partial(mark)
     return ContainerStepPlan(
         noun="accelerator-check",

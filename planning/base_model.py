@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from plan import paths
 from plan.container import Container
-from plan.host import HostFacts
+from plan.host import HostFacts, HubModel
 from plan.identity import file_digest, identity
 from plan.step import ContainerStepPlan
 from planning.dataset_registration import DatasetPlan
@@ -80,5 +80,7 @@ def locate_weights(
         return Weights(model=settings.path, made_of=(settings.path, content))
     hub = settings.hub or ""
     # A branch moves; what is trained is the commit that it pointed to.
-    commit = facts.hub_commits.get(f"{hub}@{settings.revision}", settings.revision)
+    commit = facts.hub_commits.get(
+        HubModel(id=hub, revision=settings.revision).key, settings.revision
+    )
     return Weights(model=hub, revision=commit, made_of=(hub, commit))

@@ -19,8 +19,8 @@ from plan.host import (
 from plan.owner import Owner
 from plan.pipeline import PipelinePlan
 from plan.problem import Problem, SettingsError
-from planning.images import pulled_images
 from planning.names import physical_names
+from planning.recipes import pulled_images
 from planning.volumes import plan_volumes
 from stack_configs.settings.root import Settings
 from stack_configs.settings.services import ApiSettings, BoardSettings, OllamaServerSettings
@@ -50,6 +50,7 @@ def ask_about_host(settings: Settings, owner: Owner) -> HostQuestions:
         hub_models=tuple(
             HubModel(id=base.hub, revision=base.revision) for base in bases if base.hub is not None
         ),
+        hub_cache=volumes.hf_cache.source,
         model_folders=tuple(
             ModelFolder(source=volume.source, mounted_at=volume.target, path=base.path)
             for base in bases
@@ -79,7 +80,6 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
         ),
         images={image.role: image.reference for image in plan.images.all if image.is_built},
         services=tuple(service.name for service in plan.services),
-        helper_images=tuple(image.reference for image in plan.images.all),
     )
 
 

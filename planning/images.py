@@ -9,6 +9,13 @@ from plan.host import HostFacts
 from plan.identity import identity, tree_digest
 from plan.image import ImagePlan, ImagesPlan
 from plan.labels import NAMESPACE
+from planning.recipes import (
+    LLAMAFACTORY_BASE,
+    converter_recipe,
+    llamafactory_recipe,
+    mirrored,
+    ollama_recipe,
+)
 from planning.step import PROJECT
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.images import BuiltImageSettings, Extra, ImagesSettings
@@ -16,14 +23,6 @@ from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
 IMAGES = PROJECT / "images"
-
-LLAMAFACTORY_BASE: Mapping[Hardware, str] = {
-    "cpu": "debian:trixie-slim",
-    "cuda": "hiyouga/pytorch:th2.6.0-cu124-flashattn2.7.4-cxx11abi0-devel",
-    "rocm": "rocm/pytorch:rocm7.2_ubuntu24.04_py3.12_pytorch_release_2.7.1",
-    "npu": "ascendai/cann:9.0.0-910b-ubuntu22.04-py3.11",
-}
-"""The bases of LLaMA-Factory 0.9.5's own Dockerfiles; debian for the variant that it has not."""
 
 OLLAMA_BASE = "debian:trixie-slim"
 
@@ -37,25 +36,18 @@ EXTRA_OF: Mapping[str, Extra] = {
 }
 """What a setting of a training run needs in the image (T4, T6, T7)."""
 
-RECIPES = {"llamafactory": 1, "converter": 1}
-"""Raised by hand when a change of an image's build changes what its containers compute: only then
-does a change of the build train anything again."""
-
 
 def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
     """The images of an environment. Stacks share them: the tag says what is inside."""
     images, hardware = settings.images, settings.host.hardware
-    base = images.llamafactory.base_image or LLAMAFACTORY_BASE[hardware]
-    recipe = ("llamafactory", images.llamafactory.version, hardware, RECIPES["llamafactory"], base)
     authorities = {"EXTRA_CA_B64": _certificates(images.certificate_authority)}
     packages = {"APT_MIRROR": images.mirrors.apt or ""}
     python = {"PIP_INDEX_URL": images.mirrors.python_index or ""}
     llamafactory = _plan_image(
         images,
         images.llamafactory,
-        facts,
         role="llamafactory",
-        recipe=recipe,
+        recipe=llamafactory_recipe(settings, facts),
         repository=f"{NAMESPACE}/llamafactory-{hardware}",
         dockerfile=f"Dockerfile.{hardware}",
         base=LLAMAFACTORY_BASE[hardware],
@@ -67,13 +59,11 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
             "EXTRAS": ",".join(sorted({*images.llamafactory.extras, *_extras_of_runs(settings)})),
         },
     )
-    converter_base = images.converter.base_image or llamafactory.recipe[:2]
     converter = _plan_image(
         images,
         images.converter,
-        facts,
         role="converter",
-        recipe=("converter", RECIPES["converter"], converter_base),
+        recipe=converter_recipe(settings, facts),
         repository=f"{NAMESPACE}/converter",
         dockerfile="Dockerfile",
         base=None if images.converter.base_image else llamafactory.reference,
@@ -84,9 +74,8 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
     ollama = _plan_image(
         images,
         images.ollama.model_copy(update={"image": None if images.ollama.build else ready}),
-        facts,
         role="ollama",
-        recipe=("ollama", images.ollama.version),
+        recipe=ollama_recipe(images.ollama),
         repository=f"{NAMESPACE}/ollama",
         dockerfile="Dockerfile",
         base=OLLAMA_BASE,
@@ -112,7 +101,6 @@ def ollama_reaches_accelerators(settings: Settings) -> bool:
 def _plan_image(
     images: ImagesSettings,
     settings: BuiltImageSettings,
-    facts: HostFacts,
     *,
     role: str,
     recipe: tuple[Any, ...],
@@ -124,9 +112,7 @@ def _plan_image(
 ) -> ImagePlan:
     if settings.image:
         reference = mirrored(settings.image, images.mirrors.registry)
-        # A tag may move. A mirror serves the same digest under another name.
-        content = facts.image_digests.get(reference, settings.image)
-        return ImagePlan(role=role, reference=reference, recipe=("pulled", content))
+        return ImagePlan(role=role, reference=reference, recipe=recipe)
     ours = base_is_ours and settings.base_image is None
     base_image = settings.base_image or base or ""
     if not ours:
@@ -148,22 +134,6 @@ def _plan_image(
         args=args,
         builder="BuilderBuildKit" if images.builder == "buildkit" else "BuilderV1",
     )
-
-
-def mirrored(image: str, registry: str | None) -> str:
-    """The image as the mirror names it; official images live under `library/` there."""
-    if registry is None:
-        return image
-    first, _, rest = image.partition("/")
-    if rest and ("." in first or ":" in first or first == "localhost"):
-        return image
-    return f"{registry.rstrip('/')}/{image if rest else f'library/{image}'}"
-
-
-def pulled_images(settings: ImagesSettings) -> tuple[str, ...]:
-    """Ready-made images that take part in what is trained, as they will be pulled."""
-    chosen = (settings.llamafactory.image, settings.converter.image)
-    return tuple(mirrored(image, settings.mirrors.registry) for image in chosen if image)
 
 
 def extras_of(run: TrainingRunSettings) -> Iterator[Extra]:

@@ -18,6 +18,8 @@ from runtime.failure import EngineError, MissingError, StepError
 
 CHUNK = 1024 * 1024
 STAT_HEADER = "X-Docker-Container-Path-Stat"
+FOLDER_IN_FOLDER = 2
+"""Parts of the name of a folder directly in the folder that was asked for."""
 
 Content = bytes | Path
 """What to put into a file: bytes, or a file here that is read while it is sent."""
@@ -69,6 +71,24 @@ def read_running(engine: Engine, container: str, paths: Sequence[str]) -> dict[s
         return _members(content)
     except (EngineError, tarfile.TarError):
         return None
+
+
+def folder_times(engine: Engine, container: str, path: str) -> dict[str, float]:
+    """The folders directly in a folder, with their time of change in seconds; empty when it is not
+    there. What lies in them is sent too: for folders of links and small files.
+    """
+    try:
+        with engine.calls() as api:
+            pieces, _ = api.get_archive(container, path)
+            content = b"".join(pieces)
+    except MissingError:
+        return {}
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+        return {
+            PurePosixPath(member.name).name: member.mtime
+            for member in archive
+            if member.isdir() and len(PurePosixPath(member.name).parts) == FOLDER_IN_FOLDER
+        }
 
 
 def read_file(engine: Engine, container: str, path: str) -> bytes | None:

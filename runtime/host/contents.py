@@ -4,7 +4,7 @@ A tag of an image, a branch on the hub, a model's folder. What nobody can tell i
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -14,11 +14,13 @@ import requests
 from plan.container import Mount
 from plan.host import HostQuestions, HubModel, ModelFolder
 from plan.identity import identity
+from plan.paths import HF_CACHE
+from plan.problem import Problem
 from runtime.docker import archive
 from runtime.docker.engine import Engine, in_parallel
 from runtime.failure import EngineError
+from runtime.host.place import Place, is_there, look_into
 from runtime.host.snapshot import Snapshot
-from runtime.host.tokens import look_into
 
 HUB = "https://huggingface.co"
 HUB_SECONDS = 5.0
@@ -43,7 +45,22 @@ def image_digests(engine: Engine, images: Sequence[str]) -> dict[str, str]:
     return {image: digest for image, digest in zip(images, found, strict=True) if digest}
 
 
+def unknown_images(images: Sequence[str], digests: Mapping[str, str]) -> Iterator[Problem]:
+    """Images that nobody knows: what they train could not be told from what others do."""
+    for image in images:
+        if image not in digests:
+            yield Problem(
+                "images",
+                repr(image),
+                "the engine does not have it and its registry does not tell its digest",
+                "Correct the name, log in to the registry (docker login), or load the image "
+                "(docker load)",
+            )
+
+
 def _image_digest(engine: Engine, image: str) -> str | None:
+    if "@" in image:
+        return image.rpartition("@")[2]
     try:
         with engine.calls() as api:
             there = api.inspect_image(image)  # type: ignore[no-untyped-call]
@@ -59,17 +76,24 @@ def _image_digest(engine: Engine, image: str) -> str | None:
         return None
 
 
-def hub_commits(models: Sequence[HubModel]) -> dict[str, str]:
-    """The commit that each revision points to now, by `id@revision`, where the hub tells it."""
-    found = in_parallel([partial(_hub_commit, model) for model in models])
-    return {
-        f"{model.id}@{model.revision}": commit
-        for model, commit in zip(models, found, strict=True)
-        if commit
-    }
+def hub_commits(engine: Engine, snapshot: Snapshot, questions: HostQuestions) -> dict[str, str]:
+    """The commit that each model's revision points to now.
+
+    Where the hub does not answer, the one that was fetched last: a hub that is out of reach must
+    not train a model again.
+    """
+    models = questions.hub_models
+    told = dict(zip(models, in_parallel([partial(_ask_hub, m) for m in models]), strict=True))
+    silent = [model for model, commit in told.items() if commit is None]
+    cache = Mount(source=questions.hub_cache or "", target=str(HF_CACHE), read_only=True)
+    if silent and questions.hub_cache and is_there(snapshot, cache):
+        with look_into(engine, questions.owner, {cache}) as place:
+            if place is not None:
+                told |= {model: _last_fetched(engine, place, model) for model in silent}
+    return {model.key: commit for model, commit in told.items() if commit}
 
 
-def _hub_commit(model: HubModel) -> str | None:
+def _ask_hub(model: HubModel) -> str | None:
     if len(model.revision) == COMMIT_LENGTH:
         return model.revision
     hub = os.environ.get("HF_ENDPOINT", HUB).rstrip("/")
@@ -82,26 +106,32 @@ def _hub_commit(model: HubModel) -> str | None:
         return None
 
 
+def _last_fetched(engine: Engine, place: Place, model: HubModel) -> str | None:
+    """The newest commit in the cache, which has a folder of links for each."""
+    folder = HF_CACHE / "hub" / f"models--{model.id.replace('/', '--')}" / "snapshots"
+    times = archive.folder_times(engine, place.container, str(folder))
+    return max(times, key=lambda commit: times[commit], default=None)
+
+
 def folder_digests(engine: Engine, snapshot: Snapshot, questions: HostQuestions) -> dict[str, str]:
     """What tells a model's folder from another one in its place, by path.
 
     Names, sizes and times of its files, as make looks at them: weights are too large to be read at
     every up.
     """
-    folders = [
-        folder
+    folders = {
+        folder: Mount(source=folder.source, target=folder.mounted_at, read_only=True)
         for folder in questions.model_folders
-        if folder.source.startswith("/") or folder.source in snapshot.volumes
-    ]
-    if not folders:
-        return {}
-    mounts = {Mount(source=f.source, target=f.mounted_at, read_only=True) for f in folders}
-    with engine.calls() as api:
-        images = [str(image["Id"]) for image in api.images()]
-    with look_into(engine, questions.owner, mounts, images=images) as place:
+    }
+    mounts = {mount for mount in folders.values() if is_there(snapshot, mount)}
+    with look_into(engine, questions.owner, mounts) as place:
         if place is None:
             return {}
-        found = {folder.path: _folder_digest(engine, place.container, folder) for folder in folders}
+        found = {
+            folder.path: _folder_digest(engine, place.container, folder)
+            for folder, mount in folders.items()
+            if mount in mounts
+        }
     return {path: digest for path, digest in found.items() if digest}
 
 

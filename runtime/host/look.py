@@ -7,7 +7,7 @@ from plan.owner import Owner
 from plan.problem import Problem
 from runtime.docker.engine import Engine
 from runtime.failure import EngineUnreachableError
-from runtime.host.contents import folder_digests, hub_commits, image_digests
+from runtime.host.contents import folder_digests, hub_commits, image_digests, unknown_images
 from runtime.host.gpus import count_gpus, gpu_memory, gpu_problems
 from runtime.host.ports import port_problems
 from runtime.host.problems import hardware_problems, ownership_problems, size_problems
@@ -46,7 +46,7 @@ class HostLook:
                 if memory is None
                 else tuple(Gpu(memory_gb=round(m / GB, 1)) for m in memory),
                 image_digests=image_digests(engine, questions.pulled_images),
-                hub_commits=hub_commits(questions.hub_models),
+                hub_commits=hub_commits(engine, snapshot, questions),
                 folder_digests=folder_digests(engine, snapshot, questions),
                 unchecked=tuple(_unchecked(engine, snapshot, memory, questions)),
             )
@@ -59,6 +59,7 @@ class HostLook:
             *gpu_problems(gpus, questions.gpu_count),
             *port_problems(snapshot.containers, questions, is_local=engine.is_local),
             *ownership_problems(snapshot, questions),
+            *unknown_images(questions.pulled_images, facts.image_digests),
         )
         return HostReport(facts=facts, problems=problems)
 

@@ -6,32 +6,20 @@ command again, and the program writes that token into the marker it leaves.
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from http import HTTPStatus
 
 from plan import labels
-from plan.container import Container, Mount
+from plan.container import Mount
 from plan.host import Probe, TokenQuestions, Tokens
 from plan.marker import read_artefact_marker, read_served_marker
 from plan.owner import Owner
 from runtime.docker import archive, containers
 from runtime.docker.engine import Engine, in_parallel
-from runtime.failure import EngineError, MissingError, StepError
+from runtime.failure import MissingError
+from runtime.host.place import Place, is_there, look_into, mounting
 from runtime.host.snapshot import Snapshot
 from runtime.steps.gpu_memory import has_made_room
-
-HELPER = "host-look"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """A container through which a volume can be looked into."""
-
-    container: str
-    is_running: bool
 
 
 def find_tokens(
@@ -81,10 +69,11 @@ def _image_token(engine: Engine, image: str) -> str | None:
 def _step_tokens(
     engine: Engine, snapshot: Snapshot, owner: Owner, questions: TokenQuestions
 ) -> dict[str, str | None]:
-    there = [probe for probe in questions.probes if _is_there(probe, snapshot)]
-    reached = {probe.step: _mounting(snapshot, probe, owner) for probe in there}
-    unreached = {_mount(probe) for probe in there if reached[probe.step] is None}
-    with look_into(engine, owner, unreached, images=questions.helper_images) as helper:
+    mounts = {probe.step: _mount(probe) for probe in questions.probes}
+    there = [probe for probe in questions.probes if is_there(snapshot, mounts[probe.step])]
+    reached = {probe.step: mounting(snapshot, owner, mounts[probe.step]) for probe in there}
+    unreached = {mounts[probe.step] for probe in there if reached[probe.step] is None}
+    with look_into(engine, owner, unreached) as helper:
         looks: dict[Place, list[Probe]] = {}
         for probe in there:
             if place := reached[probe.step] or helper:
@@ -96,8 +85,8 @@ def _step_tokens(
     return {probe.step: tokens.get(probe.step) for probe in questions.probes}
 
 
-def _is_there(probe: Probe, snapshot: Snapshot) -> bool:
-    return _mount(probe).type == "bind" or probe.source in snapshot.volumes
+def _mount(probe: Probe) -> Mount:
+    return Mount(source=probe.source, target=probe.mounted_at, read_only=True)
 
 
 def _tokens(engine: Engine, place: Place, probes: Sequence[Probe]) -> dict[str, str | None]:
@@ -120,56 +109,3 @@ def _token(probe: Probe, files: Mapping[str, bytes]) -> str | None:
     if served is None or manifest is None:
         return None
     return served.token if hashlib.sha256(manifest).hexdigest() == served.manifest_digest else None
-
-
-def _mounting(snapshot: Snapshot, probe: Probe, owner: Owner) -> Place | None:
-    """One of the stack's containers that has the probe's volume where the probe expects it."""
-    places = [
-        Place(container=str(container["Id"]), is_running=container.get("State") == "running")
-        for container in snapshot.containers
-        if container.get("State") not in ("removing", "dead")
-        and owner.owns(container.get("Labels"))
-        and containers.is_mounted(_mount(probe), container, writable=False)
-    ]
-    return max(places, key=lambda place: place.is_running, default=None)
-
-
-def _mount(probe: Probe) -> Mount:
-    return Mount(source=probe.source, target=probe.mounted_at, read_only=True)
-
-
-@contextmanager
-def look_into(
-    engine: Engine, owner: Owner, mounts: set[Mount], *, images: Sequence[str]
-) -> Iterator[Place | None]:
-    """A container that mounts what no other does: created, never started, removed.
-
-    Nothing where there is no image to make it from, or no such directory.
-    """
-    wanted = sorted(mounts, key=lambda mount: mount.source)
-    created = _create(engine, owner, wanted, images) if wanted else None
-    if created is None:
-        yield None
-        return
-    try:
-        yield Place(container=created, is_running=False)
-    finally:
-        containers.remove(engine, created)
-
-
-def _create(
-    engine: Engine, owner: Owner, mounts: Sequence[Mount], images: Sequence[str]
-) -> str | None:
-    for image in images:
-        container = Container(image=image, mounts=tuple(mounts))
-        try:
-            # No name: two previews may look at the same time.
-            return containers.create(engine, None, container, containers.step_labels(owner, HELPER))
-        except EngineError as error:
-            if error.status == HTTPStatus.BAD_REQUEST:
-                # A directory of the host that is not there: no work is in it either.
-                return None
-            raise
-        except StepError:
-            continue
-    return None

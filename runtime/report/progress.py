@@ -10,8 +10,8 @@ QUIET_SECONDS = 15.0
 SLOWEST_SECONDS = 60.0
 """Nor for longer than this ever after."""
 LINES_PER_AGE = 40
-"""A step that has run for a time tells a fortieth of it apart. Every line that is printed lies in the
-stack's state for ever: at one a second, a training of a day would leave megabytes there."""
+"""The longer a step has run, the longer it is silent: for a fortieth of that time. Every line that
+is printed lies in the stack's state for ever; at one a second, a day would leave megabytes."""
 LOG_SECONDS = 3.0
 """A container's own words are passed on at most this often."""
 LINE_LENGTH = 160

@@ -165,7 +165,6 @@ class TestProbes:
             "converter": plan.images.converter.reference,
         }
         assert questions.services == ("test-ollama-server", "test-board")
-        assert set(questions.helper_images) == {image.reference for image in plan.images.all}
 
 
 class TestJudgement:

@@ -97,7 +97,7 @@ ROWS: dict[str, Row] = {
     "images.ollama.image": Row("acme/ollama:1", SERVED),
     "images.ollama.base_image": Row("acme/base:1", TRANSPORT, given={"images.ollama.build": True}),
     "images.ollama.version": Row("0.17.5", SERVED),
-    "images.ollama.build": Row(True, SERVED),
+    "images.ollama.build": Row(True, TRANSPORT),
     "images.mirrors.registry": Row("mirror.example.org", TRANSPORT),
     "images.mirrors.python_index": Row("https://pypi.example.org/simple", TRANSPORT),
     "images.mirrors.apt": Row("http://apt.example.org", TRANSPORT),

@@ -10,7 +10,8 @@ import pytest
 from plan.host import HostFacts
 from plan.image import ImagesPlan
 from plan.pipeline import PipelinePlan
-from planning.images import LLAMAFACTORY_BASE, mirrored, plan_images
+from planning.images import plan_images
+from planning.recipes import LLAMAFACTORY_BASE, mirrored
 from stack_configs.settings.images import Extra
 from stack_configs.settings.root import Settings
 
