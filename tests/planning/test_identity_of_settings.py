@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from plan.host import Gpu, HostFacts
 from plan.owner import Owner
 from plan.pipeline import ModelPlan, PipelinePlan
-from planning import images, training_run
+from planning import recipes, training_run
 from planning.advice.advice import find_advice
 from planning.host import ask_about_host
 from planning.pipeline import plan_pipeline
@@ -489,7 +489,8 @@ class TestBuilds:
         reach: Reach,
     ) -> None:
         before = plan_of(base)
-        monkeypatch.setitem(images.RECIPES, role, images.RECIPES[role] + 1)
+        number = f"{role.upper()}_RECIPE"
+        monkeypatch.setattr(recipes, number, getattr(recipes, number) + 1)
         assert made_anew(before.models[0], plan_of(base).models[0]) == reached(reach)
 
     @pytest.mark.parametrize(("program", "reach"), [("tiny_model", BASE_MODEL), ("merge", MERGE)])
