@@ -1,27 +1,45 @@
 """One Docker engine through the docker SDK, with errors that an operator can read."""
 
-import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 from docker import APIClient
-from docker.errors import APIError, DockerException
-from docker.utils import kwargs_from_env
+from docker.errors import APIError, DockerException, TLSParameterError
+from docker.tls import TLSConfig
+from docker.transport import UnixHTTPAdapter
+from docker.utils import version_lt
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from runtime.docker.connection import CONNECT_SECONDS, SshRelay, engine_address, is_local
+from runtime.docker.connection import LOCAL, Endpoint, engine_endpoint, is_local
+from runtime.docker.ssh import SshAdapter, SshTunnels, ssh_command
 from runtime.failure import EngineError, EngineUnreachableError, MissingError
 
 PATIENCE_SECONDS = 300
 """For an ordinary call: an engine that loads its disks may take minutes to create a container."""
 
+FIRST_ANSWER_SECONDS = 20
+"""For the first answer: an engine that is there gives it at once, ssh within its own limit."""
+
+MINIMUM_API = "1.40"
+"""Docker 19.03: the first that hands GPUs to containers."""
+
 PARALLEL = 8
 SCHEMES = ("unix", "tcp", "http", "https", "ssh")
+
+KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""Seconds and times, by the socket option's name: how soon a host that is gone is missed."""
+
+LOST = (requests.RequestException, DockerException, HTTPError, ConnectionError)
+"""How the libraries say that there is no answer."""
 
 
 T = TypeVar("T")
@@ -31,17 +49,17 @@ class Engine:
     """One engine. Safe to use from several threads."""
 
     def __init__(self, configured: str | None = None) -> None:
-        self.address = engine_address(configured)
+        self._endpoint = engine_endpoint(configured)
+        self.address = self._endpoint.address
         self._connecting = threading.Lock()
-        self._client: APIClient | None = None
-        self._relay: SshRelay | None = None
+        self._connection: _Connection | None = None
 
     def close(self) -> None:
-        """Let go of the connections that are kept."""
-        if self._client is not None:
-            self._client.close()
-        if self._relay is not None:
-            self._relay.close()
+        """Let go of every connection; the next call makes new ones."""
+        with self._connecting:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     @property
     def is_local(self) -> bool:
@@ -49,54 +67,153 @@ class Engine:
         return is_local(self.address)
 
     @contextmanager
-    def calls(self) -> Iterator[APIClient]:
+    def calls(self, *, patience: float = PATIENCE_SECONDS) -> Iterator[APIClient]:
         """The SDK's client, for calls whose failures become a `StepError`.
 
-        Raises `MissingError` for what the engine does not know, `EngineError` for every other
-        refusal and `EngineUnreachableError` when it does not answer.
+        `patience` is how many seconds the engine may be silent. Raises `MissingError` for what the
+        engine does not know, `EngineError` for every other refusal and `EngineUnreachableError`
+        when it does not answer.
         """
         with self._connecting:
-            client = self._client = self._client or self._connect()
+            connection = self._connection = self._connection or _Connection(self._endpoint)
+            client = connection.client(patience)
         try:
             yield client
         except requests.HTTPError as error:
             raise _refusal(error) from error
-        except requests.Timeout as error:
-            raise EngineUnreachableError(
-                f"the engine at {self.address} has not answered for {PATIENCE_SECONDS} s",
-                "Look at its log (journalctl -u docker), then run again",
-            ) from error
-        except (requests.RequestException, DockerException, ConnectionError) as error:
+        except LOST as error:
+            if _is_timeout(error):
+                raise EngineUnreachableError(
+                    f"the engine at {self.address} has not answered for {patience:.0f} s",
+                    "Look at its log (journalctl -u docker), then run again",
+                ) from error
             raise EngineUnreachableError(
                 f"the Docker engine at {self.address} does not answer any more "
-                f"({_first_cause(error)})",
+                f"({connection.cause(error)})",
                 "Containers that run there go on; the next `pulumi up` attaches to them",
             ) from error
 
-    def _connect(self) -> APIClient:
-        scheme = urlsplit(self.address).scheme
-        if scheme not in SCHEMES:
+
+class _Connection:
+    """What is known of an engine that has answered. Its clients share their connections."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._scheme = urlsplit(endpoint.address).scheme
+        if self._scheme not in SCHEMES:
             raise EngineUnreachableError(
-                f"{self.address!r} is no address of a Docker engine",
+                f"{endpoint.address!r} is no address of a Docker engine",
                 "Use unix://PATH, tcp://HOST:PORT or ssh://USER@HOST",
             )
-        address = self.address
-        if scheme == "ssh":
-            self._relay = self._relay or SshRelay(address)
-            address = self._relay.address
-        # Certificates are for TCP alone, whatever else the operator's shell has set.
-        environment = os.environ if scheme in ("tcp", "https") else {}
-        settings = kwargs_from_env({**environment, "DOCKER_HOST": address})
+        self._tunnels = SshTunnels(endpoint.address) if self._scheme == "ssh" else None
+        self._adapter = self._new_adapter()
+        self._clients: dict[float, APIClient] = {}
         try:
-            client = APIClient(**settings, timeout=CONNECT_SECONDS)
-        except (requests.RequestException, DockerException) as error:
-            raise EngineUnreachableError(
-                f"no Docker engine answers at {self.address} ({_first_cause(error)})",
-                "Start it (`systemctl start docker`), or set host.engine or DOCKER_HOST to "
-                "where one runs",
-            ) from error
-        client.timeout = PATIENCE_SECONDS
+            self._version = self._ask_version()
+        except EngineUnreachableError:
+            self.close()
+            raise
+
+    def client(self, patience: float) -> APIClient:
+        """A client whose calls wait so many seconds."""
+        if patience not in self._clients:
+            self._clients[patience] = self._new_client(self._version, patience)
+        return self._clients[patience]
+
+    def close(self) -> None:
+        self._adapter.close()
+
+    def cause(self, error: BaseException) -> str:
+        """What happened below the layers of the HTTP library: ssh's own words, where it has any."""
+        words = self._tunnels.last_words() if self._tunnels else ""
+        return words or str(first := _first_cause(error)) or type(first).__name__
+
+    def _new_adapter(self) -> HTTPAdapter:
+        if self._tunnels is not None:
+            return SshAdapter(self._tunnels)
+        if self._scheme == "unix":
+            return UnixHTTPAdapter(self._endpoint.address.replace("unix://", "http+unix://"))
+        return _KeepAliveAdapter()
+
+    def _new_client(self, version: str, patience: float) -> APIClient:
+        # The SDK takes ssh for its own; with a socket's address it leaves the way to the adapter.
+        client = APIClient(
+            base_url=LOCAL if self._scheme == "ssh" else self._endpoint.address,
+            version=version,
+            timeout=patience,  # type: ignore[arg-type]  # the stubs want whole seconds
+            tls=self._tls() or False,
+        )
+        client.mount(client.base_url, self._adapter)
         return client
+
+    def _tls(self) -> TLSConfig | None:
+        certificates = self._endpoint.certificates
+        if certificates is None:
+            return None
+        folder = certificates.folder
+        try:
+            return TLSConfig(
+                client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
+                ca_cert=str(folder / "ca.pem"),
+                verify=certificates.verify,
+            )
+        except TLSParameterError as error:
+            raise EngineUnreachableError(
+                f"{folder} lacks certificates for the engine at {self._endpoint.address}",
+                "Put ca.pem, cert.pem and key.pem there, or set DOCKER_CERT_PATH to where they are",
+            ) from error
+
+    def _ask_version(self) -> str:
+        address = self._endpoint.address
+        try:
+            client = self._new_client(MINIMUM_API, FIRST_ANSWER_SECONDS)
+            found = str(client.version(api_version=False)["ApiVersion"])
+        except (APIError, KeyError, TypeError, ValueError) as error:
+            words = error.explanation if isinstance(error, APIError) else type(error).__name__
+            raise EngineUnreachableError(
+                f"what answers at {address} is no Docker engine to speak with ({words})",
+                "Correct the address; for an engine with TLS set DOCKER_TLS_VERIFY and "
+                "DOCKER_CERT_PATH",
+            ) from error
+        except LOST as error:
+            raise EngineUnreachableError(
+                f"no Docker engine answers at {address} ({self.cause(error)})",
+                self._way_out(_first_cause(error)),
+            ) from error
+        if version_lt(found, MINIMUM_API):
+            raise EngineUnreachableError(
+                f"the Docker engine at {address} is too old: its API is {found}",
+                f"Update it: API {MINIMUM_API} (Docker 19.03) is the oldest that will do",
+            )
+        return found
+
+    def _way_out(self, cause: BaseException) -> str:
+        if self._scheme == "ssh":
+            *words, _ = ssh_command(self._endpoint.address)
+            return f"See that this works here: {' '.join(words)} docker version"
+        if isinstance(cause, PermissionError):
+            return "Ask who runs this host for access to it (the group docker)"
+        return (
+            "Start it (`systemctl start docker`), or set host.engine or DOCKER_HOST to "
+            "where one runs"
+        )
+
+
+class _KeepAliveAdapter(HTTPAdapter):
+    """TCP connections that notice when the other host is gone, however long they are silent."""
+
+    def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
+        options = [
+            *HTTPConnection.default_socket_options,
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            # Not every system knows all of them.
+            *(
+                (socket.IPPROTO_TCP, getattr(socket, name), value)
+                for name, value in KEEP_ALIVE.items()
+                if hasattr(socket, name)
+            ),
+        ]
+        super().init_poolmanager(*arguments, socket_options=options, **settings)
 
 
 def in_parallel(questions: Sequence[Callable[[], T]]) -> list[T]:
@@ -111,13 +228,27 @@ def _refusal(error: requests.HTTPError) -> EngineError:
     """What the engine was asked, and its own words."""
     response = error.response
     request = f"{response.request.method} {urlsplit(response.url).path}"
-    words = error.explanation if isinstance(error, APIError) else response.reason
     kind = MissingError if response.status_code == HTTPStatus.NOT_FOUND else EngineError
-    return kind(response.status_code, request, str(words))
+    return kind(response.status_code, request, _explanation(error))
 
 
-def _first_cause(error: BaseException) -> str:
-    """What happened below the layers of the HTTP library."""
+def _explanation(error: requests.HTTPError) -> str:
+    if isinstance(error, APIError):
+        return str(error.explanation)
+    try:
+        return str(error.response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return error.response.reason
+
+
+def _is_timeout(error: BaseException) -> bool:
+    # While an answer is streamed, the HTTP library hides a time-out in another kind of error.
+    return isinstance(error, requests.Timeout | ReadTimeoutError) or any(
+        isinstance(part, ReadTimeoutError) for part in error.args
+    )
+
+
+def _first_cause(error: BaseException) -> BaseException:
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
-    return str(error) or type(error).__name__
+    return error
