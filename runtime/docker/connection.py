@@ -74,7 +74,7 @@ def _certificates_of_environment(address: str) -> Certificates | None:
     folder, verify = os.environ.get("DOCKER_CERT_PATH"), bool(os.environ.get("DOCKER_TLS_VERIFY"))
     if not address.startswith(("tcp://", "https://")) or not (folder or verify):
         return None
-    return Certificates(folder=Path(folder) if folder else Path.home() / ".docker", verify=verify)
+    return Certificates(folder=Path(folder) if folder else _config_folder(), verify=verify)
 
 
 def _endpoint_of_context(name: str) -> Endpoint:
@@ -97,7 +97,7 @@ def _endpoint_of_context(name: str) -> Endpoint:
 
 
 def _current_context() -> str:
-    return str(_read_json(_config_folder() / "config.json").get("currentContext", DEFAULT_CONTEXT))
+    return _read_json(_config_folder() / "config.json").get("currentContext") or DEFAULT_CONTEXT
 
 
 def _config_folder() -> Path:

@@ -1,26 +1,26 @@
 """One Docker engine through the docker SDK, with errors that an operator can read."""
 
-import socket
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
 from docker import APIClient
 from docker.errors import APIError, DockerException, TLSParameterError
 from docker.tls import TLSConfig
-from docker.transport import UnixHTTPAdapter
 from docker.utils import version_lt
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from runtime.docker.connection import LOCAL, Endpoint, engine_endpoint, is_local
-from runtime.docker.ssh import SshAdapter, SshTunnels, ssh_command
+from runtime.docker.ssh import SshTunnels, ssh_command
+from runtime.docker.transport import SocketAdapter, TcpAdapter, connect_unix
 from runtime.failure import EngineError, EngineUnreachableError, MissingError
 
 PATIENCE_SECONDS = 300
@@ -34,9 +34,6 @@ MINIMUM_API = "1.40"
 
 PARALLEL = 8
 SCHEMES = ("unix", "tcp", "http", "https", "ssh")
-
-KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-"""Seconds and times, by the socket option's name: how soon a host that is gone is missed."""
 
 LOST = (requests.RequestException, DockerException, HTTPError, ConnectionError)
 """How the libraries say that there is no answer."""
@@ -106,6 +103,7 @@ class _Connection:
                 "Use unix://PATH, tcp://HOST:PORT or ssh://USER@HOST",
             )
         self._tunnels = SshTunnels(endpoint.address) if self._scheme == "ssh" else None
+        self._tls = _tls(endpoint)
         self._adapter = self._new_adapter()
         self._clients: dict[float, APIClient] = {}
         try:
@@ -122,6 +120,8 @@ class _Connection:
 
     def close(self) -> None:
         self._adapter.close()
+        if self._tunnels is not None:
+            self._tunnels.close()
 
     def cause(self, error: BaseException) -> str:
         """What happened below the layers of the HTTP library: ssh's own words, where it has any."""
@@ -130,10 +130,11 @@ class _Connection:
 
     def _new_adapter(self) -> HTTPAdapter:
         if self._tunnels is not None:
-            return SshAdapter(self._tunnels)
+            return SocketAdapter(self._tunnels.open)
         if self._scheme == "unix":
-            return UnixHTTPAdapter(self._endpoint.address.replace("unix://", "http+unix://"))
-        return _KeepAliveAdapter()
+            path = self._endpoint.address.removeprefix("unix://")
+            return SocketAdapter(partial(connect_unix, path))
+        return TcpAdapter(self._tls)
 
     def _new_client(self, version: str, patience: float) -> APIClient:
         # The SDK takes ssh for its own; with a socket's address it leaves the way to the adapter.
@@ -141,27 +142,10 @@ class _Connection:
             base_url=LOCAL if self._scheme == "ssh" else self._endpoint.address,
             version=version,
             timeout=patience,  # type: ignore[arg-type]  # the stubs want whole seconds
-            tls=self._tls() or False,
+            tls=self._tls or False,
         )
         client.mount(client.base_url, self._adapter)
         return client
-
-    def _tls(self) -> TLSConfig | None:
-        certificates = self._endpoint.certificates
-        if certificates is None:
-            return None
-        folder = certificates.folder
-        try:
-            return TLSConfig(
-                client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
-                ca_cert=str(folder / "ca.pem"),
-                verify=certificates.verify,
-            )
-        except TLSParameterError as error:
-            raise EngineUnreachableError(
-                f"{folder} lacks certificates for the engine at {self._endpoint.address}",
-                "Put ca.pem, cert.pem and key.pem there, or set DOCKER_CERT_PATH to where they are",
-            ) from error
 
     def _ask_version(self) -> str:
         address = self._endpoint.address
@@ -189,8 +173,8 @@ class _Connection:
 
     def _way_out(self, cause: BaseException) -> str:
         if self._scheme == "ssh":
-            *words, _ = ssh_command(self._endpoint.address)
-            return f"See that this works here: {' '.join(words)} docker version"
+            command = shlex.join(ssh_command(self._endpoint.address, "version"))
+            return f"See that this works here: {command}"
         if isinstance(cause, PermissionError):
             return "Ask who runs this host for access to it (the group docker)"
         return (
@@ -199,21 +183,22 @@ class _Connection:
         )
 
 
-class _KeepAliveAdapter(HTTPAdapter):
-    """TCP connections that notice when the other host is gone, however long they are silent."""
-
-    def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
-        options = [
-            *HTTPConnection.default_socket_options,
-            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-            # Not every system knows all of them.
-            *(
-                (socket.IPPROTO_TCP, getattr(socket, name), value)
-                for name, value in KEEP_ALIVE.items()
-                if hasattr(socket, name)
-            ),
-        ]
-        super().init_poolmanager(*arguments, socket_options=options, **settings)
+def _tls(endpoint: Endpoint) -> TLSConfig | None:
+    certificates = endpoint.certificates
+    if certificates is None:
+        return None
+    folder = certificates.folder
+    try:
+        return TLSConfig(
+            client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
+            ca_cert=str(folder / "ca.pem"),
+            verify=certificates.verify,
+        )
+    except TLSParameterError as error:
+        raise EngineUnreachableError(
+            f"{folder} lacks certificates for the engine at {endpoint.address}",
+            "Put ca.pem, cert.pem and key.pem there, or set DOCKER_CERT_PATH to where they are",
+        ) from error
 
 
 def in_parallel(questions: Sequence[Callable[[], T]]) -> list[T]:

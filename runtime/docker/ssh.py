@@ -4,7 +4,9 @@ The docker SDK's own way needs paramiko, which does not read all of an operator'
 """
 
 import contextlib
+import os
 import random
+import shlex
 import shutil
 import socket
 import subprocess
@@ -12,14 +14,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
-
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool
 
 from runtime.failure import EngineUnreachableError
 
@@ -28,7 +23,6 @@ ALIVE_SECONDS = 15
 ALIVE_COUNT = 4
 """A connection whose other end is silent for so many times so long is lost."""
 
-POOL_SIZE = 10
 RECENT_SECONDS = 5.0
 
 TURNED_AWAY = "kex_exchange_identification"
@@ -37,8 +31,12 @@ of those who come at the same time (sshd's MaxStartups)."""
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
 
-def ssh_command(address: str) -> list[str]:
-    """The argv for one connection to an `ssh://[user@]host[:port]` engine."""
+def ssh_command(address: str, program: str = "system dial-stdio") -> list[str]:
+    """The argv for one connection to an `ssh://[user@]host[:port][/socket]` engine.
+
+    Options of the operator's own come from the ssh configuration, and from DOCKER_SSH_OPTS as for
+    Pulumi's Docker provider.
+    """
     url = urlsplit(address)
     user = ["-l", url.username] if url.username else []
     port = ["-p", str(url.port)] if url.port else []
@@ -50,7 +48,11 @@ def ssh_command(address: str) -> list[str]:
         "BatchMode": "yes",
     }
     said = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-    return ["ssh", "-T", *said, *user, *port, "--", url.hostname or "", "docker system dial-stdio"]
+    own = os.environ.get("DOCKER_SSH_OPTS", "").split()
+    socket_path = f"--host unix://{shlex.quote(url.path)} " if url.path.strip("/") else ""
+    command = f"docker {socket_path}{program}"
+    # What is said first counts.
+    return ["ssh", "-T", *own, *said, *user, *port, "--", url.hostname or "", command]
 
 
 class SshTunnels:
@@ -115,50 +117,6 @@ class SshTunnels:
             complaints.seek(0)
             words = complaints.read().decode(errors="replace").strip()
         return (words or f"ssh ended with exit code {code}") if code else ""
-
-
-class SshAdapter(HTTPAdapter):
-    """Requests through ssh."""
-
-    def __init__(self, tunnels: SshTunnels) -> None:
-        self._tunnels = tunnels
-        self._pool = _Pool(tunnels)
-        super().__init__()
-
-    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
-        """The one pool, whatever the request."""
-        return self._pool
-
-    def request_url(
-        self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None
-    ) -> str:
-        """The path alone: no proxy stands between."""
-        return request.path_url
-
-    def close(self) -> None:
-        """End every connection, at work or not."""
-        super().close()
-        self._pool.close()
-        self._tunnels.close()
-
-
-class _Pool(HTTPConnectionPool):
-    def __init__(self, tunnels: SshTunnels) -> None:
-        super().__init__("localhost", maxsize=POOL_SIZE)
-        self._tunnels = tunnels
-
-    def _new_conn(self) -> HTTPConnection:
-        return _Connection(self._tunnels)
-
-
-class _Connection(HTTPConnection):
-    def __init__(self, tunnels: SshTunnels) -> None:
-        super().__init__("localhost")
-        self._tunnels = tunnels
-
-    def connect(self) -> None:
-        self.sock = self._tunnels.open()
-        self.sock.settimeout(self.timeout)
 
 
 def _terminate(processes: set[subprocess.Popen[bytes]]) -> None:

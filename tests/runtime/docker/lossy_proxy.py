@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 
@@ -12,8 +13,8 @@ class LossyProxy:
     What was lost stays lost: a connection that was blocked is never heard of again.
     """
 
-    def __init__(self, engine_socket: str) -> None:
-        self._engine_socket = engine_socket
+    def __init__(self, engine_socket: str, tls: ssl.SSLContext | None = None) -> None:
+        self._engine_socket, self._tls = engine_socket, tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._port = self._listener.getsockname()[1]
         self._blocked = threading.Event()
@@ -57,10 +58,18 @@ class LossyProxy:
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while True:
-                client, _ = listener.accept()
-                self._connections.append(
-                    _Connection(client, self._engine_socket, blocked=self._blocked.is_set())
-                )
+                self._take(listener.accept()[0])
+
+    def _take(self, client: socket.socket) -> None:
+        if self._tls is not None:
+            try:
+                client = self._tls.wrap_socket(client, server_side=True)
+            except OSError:
+                client.close()
+                return
+        self._connections.append(
+            _Connection(client, self._engine_socket, blocked=self._blocked.is_set())
+        )
 
 
 class _Connection:
@@ -97,8 +106,8 @@ class _Connection:
 
 
 @contextlib.contextmanager
-def lossy_proxy(engine_socket: str) -> Iterator[LossyProxy]:
-    proxy = LossyProxy(engine_socket)
+def lossy_proxy(engine_socket: str, tls: ssl.SSLContext | None = None) -> Iterator[LossyProxy]:
+    proxy = LossyProxy(engine_socket, tls)
     try:
         yield proxy
     finally:
