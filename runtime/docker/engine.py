@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -46,8 +46,7 @@ class Engine:
     """One engine. Safe to use from several threads."""
 
     def __init__(self, configured: str | None = None) -> None:
-        self._endpoint = engine_endpoint(configured)
-        self.address = self._endpoint.address
+        self._configured = configured
         self._connecting = threading.Lock()
         self._connection: _Connection | None = None
 
@@ -59,9 +58,17 @@ class Engine:
             connection.close()
 
     @property
+    def address(self) -> str:
+        """Where it is; what was to say so, where nothing does."""
+        try:
+            return self._endpoint.address
+        except EngineUnreachableError:
+            return self._configured or "the docker client's context"
+
+    @property
     def is_local(self) -> bool:
         """Whether the engine runs on this host."""
-        return is_local(self.address)
+        return is_local(self._endpoint.address)
 
     @contextmanager
     def calls(self, *, patience: float = PATIENCE_SECONDS) -> Iterator[APIClient]:
@@ -89,6 +96,10 @@ class Engine:
                 f"({connection.cause(error)})",
                 "Containers that run there go on; the next `pulumi up` attaches to them",
             ) from error
+
+    @cached_property
+    def _endpoint(self) -> Endpoint:
+        return engine_endpoint(self._configured)
 
 
 class _Connection:

@@ -27,8 +27,9 @@ class LossyProxy:
 
     def cut(self) -> None:
         """End every connection; new ones are welcome."""
-        while self._connections:
-            self._connections.pop().end()
+        lost, self._connections = self._connections, []
+        for connection in lost:
+            connection.end()
 
     def go_away(self) -> None:
         """End every connection and refuse new ones."""

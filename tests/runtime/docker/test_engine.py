@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from plan import labels
 from runtime.docker import archive
 from runtime.docker.engine import Engine
 from runtime.failure import EngineError, EngineUnreachableError, MissingError
-from tests.runtime.conftest import Bench
+from tests.runtime.conftest import IMAGE, Bench
 from tests.runtime.docker.lossy_proxy import lossy_proxy
 
 SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
@@ -123,6 +124,20 @@ class TestLoss:
         ):
             pass
 
+    def test_a_context_that_is_not_there_is_told_at_the_first_call(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ):
+        monkeypatch.delenv("DOCKER_HOST", raising=False)
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        monkeypatch.setenv("DOCKER_CONTEXT", "gone")
+        engine = Engine()
+        assert engine.address == "the docker client's context"
+        with (
+            pytest.raises(EngineUnreachableError, match="no Docker context 'gone'"),
+            engine.calls(),
+        ):
+            pass
+
     def test_an_unknown_kind_of_address_is_explained(self):
         with (
             pytest.raises(EngineUnreachableError, match="ssh://USER@HOST"),
@@ -146,9 +161,9 @@ class TestRealEngine:
         (tmp_path / "large").write_bytes(content)
         bench.client.volumes.create(bench.volume)
         container = bench.client.containers.create(
-            bench.stage("")["container"]["image"],
+            IMAGE,
             volumes={bench.volume: {"bind": "/app/output", "mode": "rw"}},
-            labels={"finetune-stack.test": bench.stack},
+            labels={f"{labels.NAMESPACE}.test": bench.stack},
         )
         with closing(Engine()) as engine:
             archive.put_files(engine, container.id, "/app/output", {"a/b": tmp_path / "large"})

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from plan import labels
 from runtime.docker import archive, execution, follow
 from runtime.docker import engine as docker_engine
 from runtime.docker.engine import Engine
 from runtime.docker.execution import added_lines, execute
 from runtime.failure import EngineUnreachableError, StepError
 from tests.runtime.conftest import IMAGE, Bench
+from tests.runtime.docker.conftest import end_step, start_step
 from tests.runtime.docker.lossy_proxy import LossyProxy, lossy_proxy
 
 pytestmark = pytest.mark.engine
@@ -54,7 +56,7 @@ def run(bench: Bench, script: str) -> Any:
         ["sh", "-ec", script],
         network_mode="none",
         init=True,
-        labels={"finetune-stack.test": bench.stack},
+        labels={f"{labels.NAMESPACE}.test": bench.stack},
         detach=True,
     )
 
@@ -184,21 +186,15 @@ def test_looks_do_not_wait_on_a_dead_connection(bench: Bench, proxy: LossyProxy,
 
 
 def test_a_step_whose_engine_is_away_for_a_while_ends_well(bench: Bench, proxy: LossyProxy):
-    process = bench.start(
-        "steps/stage",
-        "converge",
-        bench.stage("sleep 4; mv $partial $artefact"),
-        DOCKER_HOST=proxy.address,
-    )
+    process = start_step(bench, "sleep 4", DOCKER_HOST=proxy.address)
     bench.wait(bench.is_running)
     time.sleep(1)
     proxy.go_away()
     time.sleep(3)
     proxy.come_back()
-    outcome = bench.end(process)
-    assert outcome.code == 0, outcome.words
-    assert outcome.words.count("trying again for 10 minutes") == 1
-    assert "the engine answers again" in outcome.words
+    words = end_step(process)
+    assert words.count("trying again for 10 minutes") == 1
+    assert "the engine answers again" in words
 
 
 class Listener:
@@ -303,7 +299,7 @@ class TestExecution:
         container = run(bench, "sleep 60")
         threading.Timer(1, proxy.cut).start()
         chatty = ["sh", "-c", "for number in $(seq 1 50); do echo $number; sleep 0.2; done"]
-        with pytest.raises(EngineUnreachableError):
+        with pytest.raises(EngineUnreachableError, match="broke off"):
             execute(engine, container.id, chatty, seconds=20)
 
     @pytest.mark.parametrize(("command", "code"), [("false", 1), ("no-such-program", 127)])

@@ -21,13 +21,15 @@ from typing import Any
 
 import pytest
 
+from plan import labels
 from runtime.docker import archive, follow
 from runtime.docker import engine as docker_engine
 from runtime.docker.engine import Engine, in_parallel
 from runtime.docker.ssh import ssh_command
 from runtime.failure import EngineUnreachableError
-from runtime.host.host_facts import look
+from runtime.host.snapshot import take_snapshot
 from tests.runtime.conftest import IMAGE, Bench
+from tests.runtime.docker.conftest import end_step, start_step
 
 SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 MEGABYTE = 1024 * 1024
@@ -152,7 +154,7 @@ def storage(bench: Bench) -> Any:
     return bench.client.containers.create(
         IMAGE,
         volumes={bench.volume: {"bind": "/app/output", "mode": "rw"}},
-        labels={"finetune-stack.test": bench.stack},
+        labels={f"{labels.NAMESPACE}.test": bench.stack},
     )
 
 
@@ -167,10 +169,7 @@ def goes_there_and_back(engine: Engine, storage: Any, folder: Path, megabytes: i
 @pytest.mark.engine
 class TestStandIn:
     def test_a_step_runs_there(self, bench: Bench, stand_in: StandIn):
-        outcome = bench.converge(
-            {**bench.stage("mv $partial $artefact"), "engine": stand_in.address}
-        )
-        assert outcome.code == 0, outcome.words
+        end_step(start_step(bench, "sleep 0.1", engine=stand_in.address))
         assert stand_in.calls[0].endswith("-- gpu-box docker system dial-stdio")
 
     def test_many_questions_at_once(self, stand_in: StandIn, bench: Bench):
@@ -317,14 +316,9 @@ class TestRealServer:
         self, bench: Bench, server: Server, small_tmp: Path
     ):
         with closing(Engine(server.address)) as engine:
-            facts = look(engine)
-            assert facts.info["ID"] == bench.client.info()["ID"]
+            assert take_snapshot(engine).info["ID"] == bench.client.info()["ID"]
             assert not engine.is_local
-        outcome = bench.converge(
-            {**bench.stage("sleep 2; mv $partial $artefact"), "engine": server.address}
-        )
-        assert outcome.code == 0, outcome.words
-        assert outcome.result["artefact"] == "/app/output/runs/f1"
+        end_step(start_step(bench, "sleep 2", engine=server.address))
 
     def test_large_files_go_there_and_back(self, server: Server, storage: Any, small_tmp: Path):
         with closing(Engine(server.address)) as engine:
@@ -335,7 +329,7 @@ class TestRealServer:
     ):
         monkeypatch.setattr(follow, "LOOK_SECONDS", 0.5)
         container = bench.client.containers.run(
-            IMAGE, ["sleep", "4"], labels={"finetune-stack.test": bench.stack}, detach=True
+            IMAGE, ["sleep", "4"], labels={f"{labels.NAMESPACE}.test": bench.stack}, detach=True
         )
         broken, told, ticks = [], [], []
 
@@ -358,7 +352,7 @@ class TestRealServer:
         monkeypatch.setattr(follow, "LOOK_SECONDS", 0.5)
         monkeypatch.setattr(follow, "ANSWER_SECONDS", 1)
         container = bench.client.containers.run(
-            IMAGE, ["sleep", "5"], labels={"finetune-stack.test": bench.stack}, detach=True
+            IMAGE, ["sleep", "5"], labels={f"{labels.NAMESPACE}.test": bench.stack}, detach=True
         )
         silent, told = [], []
 
