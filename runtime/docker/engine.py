@@ -35,6 +35,9 @@ MINIMUM_API = "1.40"
 PARALLEL = 8
 SCHEMES = ("unix", "tcp", "http", "https", "ssh")
 
+WORDS = 200
+"""Characters told of an answer that is none of an engine's."""
+
 LOST = (requests.RequestException, DockerException, HTTPError, ConnectionError)
 """How the libraries say that there is no answer."""
 
@@ -162,19 +165,21 @@ class _Connection:
         address = self._endpoint.address
         try:
             client = self._new_client(MINIMUM_API, FIRST_ANSWER_SECONDS)
-            found = str(client.version(api_version=False)["ApiVersion"])
-        except (APIError, KeyError, TypeError, ValueError) as error:
-            words = error.explanation if isinstance(error, APIError) else type(error).__name__
-            raise EngineUnreachableError(
-                f"what answers at {address} is no Docker engine to speak with ({words})",
-                "Correct the address; for an engine with TLS set DOCKER_TLS_VERIFY and "
-                "DOCKER_CERT_PATH",
-            ) from error
+            # As the docker client does: for /version the engine starts several processes.
+            answer = client.get(f"{client.base_url}/_ping", timeout=client.timeout)
+            found = answer.headers.get("Api-Version")
         except LOST as error:
             raise EngineUnreachableError(
                 f"no Docker engine answers at {address} ({self.cause(error)})",
                 self._way_out(_first_cause(error)),
             ) from error
+        if not answer.ok or found is None:
+            raise EngineUnreachableError(
+                f"what answers at {address} is no Docker engine to speak with "
+                f"({answer.status_code}: {_words(answer)})",
+                "Correct the address; for an engine with TLS set DOCKER_TLS_VERIFY and "
+                "DOCKER_CERT_PATH",
+            )
         if version_lt(found, MINIMUM_API):
             raise EngineUnreachableError(
                 f"the Docker engine at {address} is too old: its API is {found}",
@@ -225,16 +230,16 @@ def _refusal(error: requests.HTTPError) -> EngineError:
     response = error.response
     request = f"{response.request.method} {urlsplit(response.url).path}"
     kind = MissingError if response.status_code == HTTPStatus.NOT_FOUND else EngineError
-    return kind(response.status_code, request, _explanation(error))
+    words = error.explanation if isinstance(error, APIError) else _words(response)
+    return kind(response.status_code, request, str(words))
 
 
-def _explanation(error: requests.HTTPError) -> str:
-    if isinstance(error, APIError):
-        return str(error.explanation)
+def _words(response: requests.Response) -> str:
+    """What an answer says of itself."""
     try:
-        return str(error.response.json()["message"])
+        return str(response.json()["message"])
     except (ValueError, KeyError, TypeError):
-        return error.response.reason
+        return response.text.strip()[:WORDS] or response.reason
 
 
 def _is_timeout(error: BaseException) -> bool:

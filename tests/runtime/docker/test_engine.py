@@ -42,14 +42,14 @@ class TestLoss:
             thread.join(timeout=10)
 
     @staticmethod
-    def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
-        head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-        return head % (status, len(body)) + body
+    def answer(body: bytes, status: bytes = b"200 OK", api: bytes | None = None) -> bytes:
+        head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n" % (status, len(body))
+        return head + (b"Api-Version: %s\r\n" % api if api else b"") + b"\r\n" + body
 
-    VERSION = answer(b'{"ApiVersion":"1.41"}')
+    PING = answer(b"OK", api=b"1.41")
 
     def test_an_engine_that_goes_away_is_told_from_one_that_never_was(self):
-        with self.engine_that(self.VERSION, b"") as address, closing(Engine(address)) as engine:
+        with self.engine_that(self.PING, b"") as address, closing(Engine(address)) as engine:
             with (
                 pytest.raises(EngineUnreachableError, match="does not answer any more") as lost,
                 engine.calls() as api,
@@ -67,7 +67,7 @@ class TestLoss:
     def test_an_answer_that_breaks_off_is_a_lost_engine(self):
         broken = b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{"
         with (
-            self.engine_that(self.VERSION, broken) as address,
+            self.engine_that(self.PING, broken) as address,
             closing(Engine(address)) as engine,
             pytest.raises(EngineUnreachableError, match="does not answer any more"),
             engine.calls() as api,
@@ -102,16 +102,16 @@ class TestLoss:
     @pytest.mark.parametrize(
         ("answer", "words"),
         [
-            (answer(b'{"ApiVersion":"1.39"}'), "is too old: its API is 1.39"),
-            (answer(b'{"Version":"9"}'), "is no Docker engine to speak with"),
-            (answer(b"<html>hello</html>"), "is no Docker engine to speak with"),
-            (answer(b"null"), "is no Docker engine to speak with"),
+            (answer(b"OK", api=b"1.39"), "is too old: its API is 1.39"),
+            (answer(b"<html>hello</html>"), r"is no Docker engine .* \(200: <html>hello</html>\)"),
+            (answer(b"", b"502 Bad Gateway"), r"is no Docker engine .* \(502: Bad Gateway\)"),
             (
-                answer(
-                    b'{"message":"client sent an HTTP request to an HTTPS server"}',
-                    b"400 Bad Request",
-                ),
+                answer(b"Client sent an HTTP request to an HTTPS server.\n", b"400 Bad Request"),
                 "an HTTP request to an HTTPS server.*set DOCKER_TLS_VERIFY",
+            ),
+            (
+                answer(b'{"message":"authorization denied by plugin"}', b"403 Forbidden"),
+                r"\(403: authorization denied by plugin\)",
             ),
         ],
     )

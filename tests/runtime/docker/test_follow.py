@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ from tests.runtime.docker.conftest import end_step, start_step
 from tests.runtime.docker.lossy_proxy import LossyProxy, lossy_proxy
 
 pytestmark = pytest.mark.engine
+
+ESTABLISHED, KEEP_ALIVE_TIMER = "01", "02:"
+"""As the kernel shows a connection's state and its timer in /proc/net/tcp."""
 
 SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 
@@ -195,6 +199,19 @@ def test_a_step_whose_engine_is_away_for_a_while_ends_well(bench: Bench, proxy: 
     words = end_step(process)
     assert words.count("trying again for 10 minutes") == 1
     assert "the engine answers again" in words
+
+
+def test_a_silent_connection_is_kept_alive(proxy: LossyProxy, engine: Engine):
+    with engine.calls() as api:
+        api.ping()
+    there = f":{int(proxy.address.rsplit(':', 1)[1]):04X}"
+    ours = [
+        fields
+        for fields in map(str.split, Path("/proc/net/tcp").read_text().splitlines()[1:])
+        if fields[2].endswith(there) and fields[3] == ESTABLISHED
+    ]
+    assert ours
+    assert all(fields[5].startswith(KEEP_ALIVE_TIMER) for fields in ours)
 
 
 class Listener:
