@@ -13,7 +13,10 @@ from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from docker import APIClient
+
 from runtime.docker.engine import Engine
+from runtime.docker.execution import output_of
 from runtime.failure import EngineError, MissingError, StepError
 
 CHUNK = 1024 * 1024
@@ -35,8 +38,7 @@ def stat_of(engine: Engine, container: str, path: str) -> dict[str, Any] | None:
     """Name, size, mode and time of a file in the container; None when nothing is at that path."""
     with engine.calls() as api:
         # The SDK has no call for this one; its `get_archive` begins to send the content too.
-        url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
-        response = api.head(url, params={"path": path}, timeout=api.timeout)
+        response = api.head(_url(api, container), params={"path": path}, timeout=api.timeout)
         if response.status_code == HTTPStatus.NOT_FOUND:
             return None
         response.raise_for_status()
@@ -48,8 +50,15 @@ def read_files(engine: Engine, container: str, path: str) -> dict[str, bytes] | 
     """Every file at or below a path, by its name from the path's own last part on."""
     try:
         with engine.calls() as api:
-            pieces, _ = api.get_archive(container, path)
-            content = b"".join(pieces)
+            # The SDK's call waits on a lost connection for ever.
+            response = api.get(
+                _url(api, container),
+                params={"path": path},
+                headers={"Accept-Encoding": "identity"},
+                timeout=api.timeout,
+            )
+            response.raise_for_status()
+            content = response.content
     except MissingError:
         return None
     try:
@@ -65,10 +74,7 @@ def read_running(engine: Engine, container: str, paths: Sequence[str]) -> dict[s
     """
     command = ["tar", "-cPf", "-", "--ignore-failed-read", "--", *paths]
     try:
-        with engine.calls() as api:
-            started = api.exec_create(container, command, stderr=False)
-            content = api.exec_start(started["Id"])
-        return _members(content)
+        return _members(output_of(engine, container, command))
     except (EngineError, tarfile.TarError):
         return None
 
@@ -121,6 +127,10 @@ def put_files(
     """
     with engine.calls() as api:
         api.put_archive(container, root, tar_stream(files, folder=folder))
+
+
+def _url(api: APIClient, container: str) -> str:
+    return f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
 
 
 def _members(content: bytes) -> dict[str, bytes]:

@@ -1,7 +1,10 @@
 """The client of the engine: every kind of address, refusals, lost connections."""
 
+import os
+import shutil
 import socket
-import sys
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,42 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from plan import labels
 from runtime.docker import archive
-from runtime.docker.connection import LOCAL, engine_address
 from runtime.docker.engine import Engine
 from runtime.failure import EngineError, EngineUnreachableError, MissingError
-from tests.runtime.conftest import Bench
+from tests.runtime.conftest import IMAGE, Bench
+from tests.runtime.docker.lossy_proxy import lossy_proxy
 
-SSH = f"""#!{sys.executable}
-import os, selectors, socket, sys
-with open({{log!r}}, "a") as log:
-    log.write(" ".join(sys.argv[1:]) + "\\n")
-engine = socket.socket(socket.AF_UNIX)
-engine.connect({{socket!r}})
-both = selectors.DefaultSelector()
-both.register(0, selectors.EVENT_READ, lambda piece: engine.sendall(piece))
-both.register(engine, selectors.EVENT_READ, lambda piece: os.write(1, piece))
-while True:
-    for key, _ in both.select():
-        piece = os.read(key.fd, 65536)
-        if not piece:
-            sys.exit()
-        key.data(piece)
-"""
-"""A stand-in for the ssh client: the other host's engine is this one's."""
-
-
-def local_socket() -> str:
-    return engine_address(None).removeprefix("unix://")
-
-
-class TestAddress:
-    def test_the_setting_comes_before_the_environment(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setenv("DOCKER_HOST", "tcp://there:2375")
-        assert engine_address("ssh://me@box") == "ssh://me@box"
-        assert engine_address(None) == "tcp://there:2375"
-        monkeypatch.delenv("DOCKER_HOST")
-        assert engine_address(None) == LOCAL
+SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 
 
 class TestLoss:
@@ -66,12 +41,15 @@ class TestLoss:
             yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
             thread.join(timeout=10)
 
-    VERSION = (
-        b'HTTP/1.1 200 OK\r\nContent-Length: 21\r\nConnection: close\r\n\r\n{"ApiVersion":"1.41"}'
-    )
+    @staticmethod
+    def answer(body: bytes, status: bytes = b"200 OK", api: bytes | None = None) -> bytes:
+        head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n" % (status, len(body))
+        return head + (b"Api-Version: %s\r\n" % api if api else b"") + b"\r\n" + body
+
+    PING = answer(b"OK", api=b"1.41")
 
     def test_an_engine_that_goes_away_is_told_from_one_that_never_was(self):
-        with self.engine_that(self.VERSION, b"") as address, closing(Engine(address)) as engine:
+        with self.engine_that(self.PING, b"") as address, closing(Engine(address)) as engine:
             with (
                 pytest.raises(EngineUnreachableError, match="does not answer any more") as lost,
                 engine.calls() as api,
@@ -89,7 +67,7 @@ class TestLoss:
     def test_an_answer_that_breaks_off_is_a_lost_engine(self):
         broken = b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{"
         with (
-            self.engine_that(self.VERSION, broken) as address,
+            self.engine_that(self.PING, broken) as address,
             closing(Engine(address)) as engine,
             pytest.raises(EngineUnreachableError, match="does not answer any more"),
             engine.calls() as api,
@@ -104,6 +82,61 @@ class TestLoss:
         ):
             pass
         assert unreachable.value.reason.endswith("([Errno 111] Connection refused)")
+
+    def test_a_socket_that_others_may_use_alone(self, tmp_path: Path):
+        assert os.geteuid() == 0, "root may open every socket: the test gives its rights up"
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(tmp_path / "docker.sock"))
+            server.listen()
+            os.seteuid(65534)
+            try:
+                with (
+                    pytest.raises(EngineUnreachableError, match="Permission denied") as refused,
+                    Engine(f"unix://{tmp_path}/docker.sock").calls(),
+                ):
+                    pass
+            finally:
+                os.seteuid(0)
+        assert "the group docker" in str(refused.value)
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (answer(b"OK", api=b"1.39"), "is too old: its API is 1.39"),
+            (answer(b"<html>hello</html>"), r"is no Docker engine .* \(200: <html>hello</html>\)"),
+            (answer(b"", b"502 Bad Gateway"), r"is no Docker engine .* \(502: Bad Gateway\)"),
+            (
+                answer(b"Client sent an HTTP request to an HTTPS server.\n", b"400 Bad Request"),
+                "an HTTP request to an HTTPS server.*set DOCKER_TLS_VERIFY",
+            ),
+            (
+                answer(b'{"message":"authorization denied by plugin"}', b"403 Forbidden"),
+                r"\(403: authorization denied by plugin\)",
+            ),
+        ],
+    )
+    def test_what_is_no_engine_to_work_with_is_told(self, answer: bytes, words: str):
+        with (
+            self.engine_that(answer) as address,
+            closing(Engine(address)) as engine,
+            pytest.raises(EngineUnreachableError, match=words),
+            engine.calls(),
+        ):
+            pass
+
+    def test_a_context_that_is_not_there_is_told_at_the_first_call(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ):
+        monkeypatch.delenv("DOCKER_HOST", raising=False)
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        monkeypatch.setenv("DOCKER_CONTEXT", "gone")
+        engine = Engine()
+        assert engine.address == "the docker client's context"
+        with (
+            pytest.raises(EngineUnreachableError, match="no Docker context 'gone'"),
+            engine.calls(),
+        ):
+            pass
 
     def test_an_unknown_kind_of_address_is_explained(self):
         with (
@@ -123,29 +156,14 @@ class TestRealEngine:
             with refused, engine.calls() as api:
                 api.create_container_from_config({"Image": ""})
 
-    def test_an_engine_on_another_host_is_reached_through_ssh(
-        self, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ):
-        log, client = tmp_path / "log", tmp_path / "ssh"
-        client.write_text(SSH.format(log=str(log), socket=local_socket()))
-        client.chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-        outcome = bench.converge(
-            {**bench.stage("mv $partial $artefact"), "engine": "ssh://me@gpu-box:2222"}
-        )
-        assert outcome.code == 0, outcome.words
-        called = log.read_text().splitlines()[0]
-        assert called.endswith("-l me -p 2222 -- gpu-box docker system dial-stdio")
-        assert "BatchMode=yes" in called
-
     def test_a_large_file_survives_the_way_there_and_back(self, bench: Bench, tmp_path: Path):
         content = bytes(range(256)) * 4096 * 5
         (tmp_path / "large").write_bytes(content)
         bench.client.volumes.create(bench.volume)
         container = bench.client.containers.create(
-            bench.stage("")["container"]["image"],
+            IMAGE,
             volumes={bench.volume: {"bind": "/app/output", "mode": "rw"}},
-            labels={"finetune-stack.test": bench.stack},
+            labels={f"{labels.NAMESPACE}.test": bench.stack},
         )
         with closing(Engine()) as engine:
             archive.put_files(engine, container.id, "/app/output", {"a/b": tmp_path / "large"})
@@ -154,3 +172,67 @@ class TestRealEngine:
             assert archive.size_of(engine, container.id, "/app/output/none") is None
             with pytest.raises(MissingError):
                 archive.put_files(engine, container.id, "/nowhere", {"x": tmp_path / "large"})
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An authority, the certificate of an engine on 127.0.0.1 and that of its client."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments: str) -> None:
+        command = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-days", "1", *arguments]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+    openssl("-x509", "-keyout", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=authority")
+    for name in ("engine", "client"):
+        signed = ["-x509", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-subj", f"/CN={name}"]
+        names = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"]
+        openssl(*signed, *names, "-keyout", f"{name}-key.pem", "-out", f"{name}.pem")
+    (folder / "client.pem").rename(folder / "cert.pem")
+    (folder / "client-key.pem").rename(folder / "key.pem")
+    return folder
+
+
+@pytest.mark.engine
+class TestTls:
+    @pytest.fixture
+    def address(self, certificates: Path) -> Iterator[str]:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates / "ca.pem")
+        tls.verify_mode = ssl.CERT_REQUIRED
+        tls.load_cert_chain(certificates / "engine.pem", certificates / "engine-key.pem")
+        with lossy_proxy(SOCKET, tls) as proxy:
+            yield proxy.address
+
+    @staticmethod
+    def ask(address: str) -> str:
+        with closing(Engine(address)) as engine, engine.calls() as api:
+            return str(api.info()["ServerVersion"])
+
+    def test_an_engine_is_asked_with_the_environments_certificates(
+        self, address: str, certificates: Path, monkeypatch: pytest.MonkeyPatch, bench: Bench
+    ):
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(certificates))
+        assert self.ask(address) == bench.client.version()["Version"]
+
+    def test_another_authority_is_refused(
+        self, address: str, certificates: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ):
+        for name in ("cert.pem", "key.pem"):
+            shutil.copy(certificates / name, tmp_path)
+        # Good for nothing but itself.
+        shutil.copy(certificates / "engine.pem", tmp_path / "ca.pem")
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+        with pytest.raises(EngineUnreachableError, match="certificate verify failed"):
+            self.ask(address)
+
+    def test_a_client_without_certificates_is_told(
+        self, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ):
+        with pytest.raises(EngineUnreachableError, match="no Docker engine answers"):
+            self.ask(address)
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+        with pytest.raises(EngineUnreachableError, match=f"{tmp_path} lacks certificates"):
+            self.ask(address)
