@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from planning.container import ContainerPlan
-from planning.stage import StagePlan
-
-from planning.images import ImagesPlan
-from planning.pipeline import PipelinePlan
-from planning.services import ServicePlan
+from plan.container import Container
+from plan.paths import DATASET_INFO
+from plan.pipeline import PipelinePlan
+from plan.service import ServicePlan
+from plan.step import ContainerStepPlan
 
 PROJECT = Path(__file__).parents[1]
 
@@ -50,13 +49,13 @@ def run_by_hand(plan: PipelinePlan) -> dict[str, float]:
     with timed("data"):
         _put_data(plan)
     with timed("services"):
-        _serve(plan, plan.ollama_server)
+        _serve(plan.ollama_server)
         if plan.board:
-            _serve(plan, plan.board)
+            _serve(plan.board)
     for model in plan.models:
-        for stage in model.stages:
-            with timed(stage.noun):
-                _run_stage(plan, stage)
+        for step in model.steps:
+            with timed(step.noun):
+                _run_step(step)
         served = model.ollama_model
         with timed("ollama create"), tempfile.TemporaryDirectory() as folder:
             modelfile = Path(folder) / "Modelfile"
@@ -82,7 +81,7 @@ def run_by_hand(plan: PipelinePlan) -> dict[str, float]:
 
 def training_results(plan: PipelinePlan) -> dict[str, float]:
     """The figures that llamafactory-cli left behind."""
-    run = plan.models[0].training_runs[0]
+    run = next(step for step in plan.models[0].steps if step.noun == "training-run")
     text = docker("exec", plan.ollama_server.name, "cat", f"{run.artefact}/all_results.json")
     results: dict[str, float] = json.loads(text)
     return results
@@ -99,37 +98,38 @@ def remove(plan: PipelinePlan) -> None:
 
 
 def _put_data(plan: PipelinePlan) -> None:
+    registration = plan.dataset_registration
     with tempfile.TemporaryDirectory() as folder:
-        for dataset in plan.dataset_registration.datasets:
-            target = Path(folder) / Path(dataset.target).relative_to("/app/data")
+        for dataset in registration.files:
+            target = Path(folder) / Path(dataset.target).relative_to(registration.mount.target)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((PROJECT / dataset.source).read_bytes())
-        (Path(folder) / "dataset_info.json").write_text(plan.dataset_registration.info)
+        (Path(folder) / DATASET_INFO).write_text(registration.info)
         name = f"{plan.volumes.data.name}-copy"
-        image = plan.images.llamafactory.reference
-        docker("create", "--name", name, "-v", f"{plan.volumes.data.name}:/app/data", image)
-        docker("cp", f"{folder}/.", f"{name}:/app/data")
+        mount = f"{registration.mount.source}:{registration.mount.target}"
+        docker("create", "--name", name, "-v", mount, registration.image)
+        docker("cp", f"{folder}/.", f"{name}:{registration.mount.target}")
         docker("rm", name)
 
 
-def _run_stage(plan: PipelinePlan, stage: StagePlan) -> None:
+def _run_step(step: ContainerStepPlan) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in stage.files.items():
+        for name, content in step.files.items():
             (Path(folder) / name).write_text(content)
-        for name, file in stage.uploads.items():
+        for name, file in step.uploads.items():
             target = Path(folder) / name
             target.parent.mkdir(exist_ok=True)
             target.write_bytes((PROJECT / file).read_bytes())
-        shell, flags, script = stage.container.command
-        command = f"mkdir -p {stage.partial}; cp -r /config/. {stage.partial}; {script}"
+        shell, flags, script = step.container.command
+        command = f"mkdir -p {step.partial}; cp -r /config/. {step.partial}; {script}"
         docker(
             *("run", "--rm", "-v", f"{folder}:/config:ro"),
-            *_options(plan, stage.container),
-            *(_image(plan.images, stage.container), shell, flags, command),
+            *_options(step.container),
+            *(step.container.image, shell, flags, command),
         )
 
 
-def _serve(plan: PipelinePlan, service: ServicePlan) -> None:
+def _serve(service: ServicePlan) -> None:
     check = service.healthcheck
     docker(
         *("run", "--detach", "--name", service.name, "--restart", "unless-stopped"),
@@ -137,8 +137,8 @@ def _serve(plan: PipelinePlan, service: ServicePlan) -> None:
         *("--health-cmd", shlex.join(check.tests[1:])),
         *("--health-interval", f"{check.interval}s"),
         *("--health-start-period", f"{check.start_period}s"),
-        *_options(plan, service.container),
-        _image(plan.images, service.container),
+        *_options(service.container),
+        service.container.image,
         *service.container.command,
     )
 
@@ -151,17 +151,11 @@ def _wait_until_healthy(service: ServicePlan) -> None:
         time.sleep(0.5)
 
 
-def _options(plan: PipelinePlan, container: ContainerPlan) -> list[str]:
-    names = {volume.role: volume.host_path or volume.name for volume in plan.volumes}
-    options = ["--network", plan.network, "--shm-size", str(container.shm_bytes)]
+def _options(container: Container) -> list[str]:
+    options = ["--network", container.network, "--shm-size", str(container.shm_bytes)]
     for mount in container.mounts:
         access = ":ro" if mount.read_only else ""
-        options += ["-v", f"{names[mount.volume]}:{mount.target}{access}"]
+        options += ["-v", f"{mount.source}:{mount.target}{access}"]
     for key, value in container.environment.items():
         options += ["-e", f"{key}={value}"]
     return options
-
-
-def _image(images: ImagesPlan, container: ContainerPlan) -> str:
-    reference: str = getattr(images, container.image).reference
-    return reference

@@ -13,10 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.by_hand import remove, run_by_hand, training_results
-from planning.pipeline import PipelinePlan, plan_pipeline
+from plan.host import HostFacts
+from plan.owner import Owner
+from plan.pipeline import PipelinePlan
+from planning.pipeline import plan_pipeline
 from stack_configs.settings.loader import load_settings
 from tests.integration.stack import PROJECT, Stack
 
@@ -80,8 +84,8 @@ def measure_nothing_to_do(stack: Stack, ratios: Ratios, home: Path) -> None:
         for word in ("up", "preview"):
             ours, theirs = [], []
             for _ in range(NOTHING_TO_DO_ROUNDS):
-                ours.append(seconds_of(lambda word=word: stack.nothing_to_do(word)))
-                theirs.append(seconds_of(lambda word=word: five.pulumi(word)))
+                ours.append(seconds_of(partial(stack.nothing_to_do, word)))
+                theirs.append(seconds_of(partial(five.pulumi, word)))
             ratios[f"{word} with nothing to do / five resources (s)"] = compare(ours, theirs)
 
 
@@ -105,7 +109,8 @@ def by_hand(stack: Stack) -> tuple[dict[str, float], dict[str, float]]:
 def by_hand_plan(stack: Stack) -> PipelinePlan:
     """The stack's own plan under another name, on the same ports: the two never run at once."""
     stack.write_settings()
-    return plan_pipeline(load_settings(stack.home / "settings.yaml"), stack="by-hand")
+    settings = load_settings(stack.home / "settings.yaml")
+    return plan_pipeline(settings, owner=Owner(stack="by-hand"), facts=HostFacts())
 
 
 def compare(ours: list[float], theirs: list[float]) -> dict[str, float]:
