@@ -117,22 +117,34 @@ def _plan_image(
     base_image = settings.base_image or base or ""
     if not ours:
         base_image = mirrored(base_image, images.mirrors.registry)
-    directory = IMAGES / role
-    shared = sorted(
-        path.relative_to(directory).as_posix()
-        for path in directory.rglob("*")
-        if path.is_file() and not path.name.startswith("Dockerfile")
-    )
     args = {"BASE_IMAGE": base_image, **args}
-    tag = identity(tree_digest(directory, files=(dockerfile, *shared)), args)
+    tag = identity(tree_digest(IMAGES, files=build_files(f"{role}/{dockerfile}")), args)
     return ImagePlan(
         role=role,
         reference=f"{repository}:{tag}",
         recipe=recipe,
         dockerfile=f"images/{role}/{dockerfile}",
-        context=f"images/{role}",
+        context="images",
         args=args,
         builder="BuilderBuildKit" if images.builder == "buildkit" else "BuilderV1",
+    )
+
+
+def build_files(dockerfile: str) -> tuple[str, ...]:
+    """The files that a build gets to see, as paths below `images/`.
+
+    They are what the Dockerfile's own ignore file takes back from the `*` that it begins with: the
+    engine, Pulumi and the tag go by that one list, so that no build changes with another's files.
+    """
+    rules = Path(f"{IMAGES / dockerfile}.dockerignore").read_text(encoding="utf-8").splitlines()
+    kept = (IMAGES / rule.removeprefix("!") for rule in rules if rule.startswith("!"))
+    files = (file for place in kept for file in ([place] if place.is_file() else place.rglob("*")))
+    return tuple(
+        sorted(
+            file.relative_to(IMAGES).as_posix()
+            for file in files
+            if file.is_file() and "__pycache__" not in file.parts
+        )
     )
 
 

@@ -85,7 +85,7 @@ def plan_training_run(
         "dataset_dir": str(folder),
         "output_dir": str(folder),
     }
-    files = {"dataset_info.json": info}
+    files = {paths.DATASET_INFO: info}
     if settings.deepspeed:
         located["deepspeed"] = str(folder / DEEPSPEED_CONFIG)
         files[DEEPSPEED_CONFIG] = deepspeed
