@@ -1,6 +1,6 @@
 """The images of a stack."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -19,6 +19,8 @@ class ImagesArgs:
     """By role: changes when a built image is gone, which builds it again."""
     platform: str | None
     """The engine's: unset, the provider takes the workstation's."""
+    after: Sequence[pulumi.Resource]
+    """The claimed host: on one that is another stack's, nothing is downloaded."""
 
 
 class Images(pulumi.ComponentResource):
@@ -35,7 +37,7 @@ class Images(pulumi.ComponentResource):
         self, name: str, args: ImagesArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(type_tokens.IMAGES, name, None, opts)
-        self._tokens, self._platform = args.tokens, args.platform
+        self._tokens, self._platform, self._after = args.tokens, args.platform, list(args.after)
         self._bases: dict[str, docker.RemoteImage] = {}
         made: dict[str, pulumi.Resource] = {}
         for plan in args.plan.all:
@@ -63,7 +65,7 @@ class Images(pulumi.ComponentResource):
                 builder_version=docker.BuilderVersion(plan.builder),
             ),
             skip_push=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[base]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[base, *self._after]),
         )
 
     def _base(self, name: str, plan: ImagePlan) -> docker.RemoteImage:
@@ -77,5 +79,5 @@ class Images(pulumi.ComponentResource):
             name,
             name=reference,
             keep_locally=True,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self._after),
         )

@@ -77,7 +77,12 @@ class FineTunePipeline(pulumi.ComponentResource):
         )
         images = Images(
             f"{name}-images",
-            ImagesArgs(plan=plan.images, tokens=args.tokens.images, platform=args.facts.platform),
+            ImagesArgs(
+                plan=plan.images,
+                tokens=args.tokens.images,
+                platform=args.facts.platform,
+                after=[host],
+            ),
             opts=self._child,
         )
         self._images = images.by_reference

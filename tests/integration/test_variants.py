@@ -17,8 +17,13 @@ from tests.integration.stack import Stack
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1800)]
 
-IMAGE = ("pipeline", "pipeline-images", "pipeline-images-llamafactory*")
-"""The training image, its base, and the components that they belong to."""
+IMAGE = (
+    "pipeline",
+    "pipeline-host-check*",
+    "pipeline-images",
+    "pipeline-images-llamafactory*",
+)
+"""The training image, its base, the components that they belong to, and the claim before them."""
 
 
 def reference(stack: Stack) -> str:
