@@ -1,11 +1,12 @@
 """An engine in Pulumi's place that answers as the plugins would and keeps every registration."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pulumi.runtime import mocks, rpc
+import pulumi
+from pulumi.runtime import mocks, rpc, settings
 
 from plan.codec import decode, encode
 from plan.step import (
@@ -82,17 +83,17 @@ class Recorder(mocks.MockMonitor):
         super().__init__(_Plugins())
         self.registered: list[Registration] = []
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - as gRPC calls it
-        response = super().RegisterResource(request)
+    def RegisterResource(self, request: Any) -> Any:
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         inputs = rpc.deserialize_properties(request.object, keep_unknowns=True)
         self.registered.append(Registration(response.urn, inputs, request))
         return response
 
     def start(self, stack: str = "test", *, preview: bool = False) -> None:
         """Take Pulumi's place for the program that runs next."""
-        mocks.set_mocks(
-            self.mocks, project=PROJECT, stack=stack, preview=preview, monitor=self
-        )
+        # Else the stack's own resource would be that of the first program of the process.
+        settings.reset_options()
+        mocks.set_mocks(self.mocks, project=PROJECT, stack=stack, preview=preview, monitor=self)
 
     def all(self, type_token: str) -> list[Registration]:
         """Every resource of one type."""
@@ -130,6 +131,11 @@ class _Plugins(mocks.Mocks):
         raise AssertionError(f"the program has no use for {args.token}")
 
 
+def run(program: Callable[[], Any]) -> None:
+    """Runs a program until all that it registers has landed, and the output that it returns."""
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
+
+
 def read_request(command: Registration, kind: type[StepPlan]) -> Request[Any]:
     """The request of one command."""
     return decode(Request[kind], command.inputs["stdin"])  # type: ignore[valid-type]
@@ -137,7 +143,7 @@ def read_request(command: Registration, kind: type[StepPlan]) -> Request[Any]:
 
 def name_of(urn: str) -> str:
     """The name that a URN ends in."""
-    return urn.split("::")[-1]
+    return urn.rsplit("::", maxsplit=1)[-1]
 
 
 def is_secret(value: Any) -> bool:
@@ -155,7 +161,7 @@ def _said(words: list[str], stdin: str) -> str:
     noun = words[words.index("runtime") + 1]
     if noun not in _KINDS:
         return "{}"
-    step = decode(Request[_KINDS[noun]], stdin).step  # type: ignore[valid-type]
+    step: StepPlan = decode(Request[_KINDS[noun]], stdin).step  # type: ignore[valid-type]
     match step:
         case HostClaimStep():
             return json.dumps({"owner_id": OWNER_ID, "engine_id": step.engine_id})
@@ -171,5 +177,3 @@ def _said(words: list[str], stdin: str) -> str:
                 )
             )
     raise AssertionError(f"nobody knows what {noun} says")
-
-

@@ -1,19 +1,81 @@
-"""`__main__.py` under mocks: settings become exports, an operator's mistake a sentence."""
+"""`__main__.py` as a whole: settings become resources and exports, a mistake becomes a sentence."""
 
+import json
 import runpy
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
-from pulumi.runtime import mocks, set_all_config
+import yaml
+from pulumi.runtime import rpc, set_all_config
 
-from tests.components.conftest import Engine, Host, host
-
-__all__ = ["host"]
+from plan.host import HostFacts, HostQuestions, TokenQuestions, Tokens
+from plan.image import BUILD_ARGUMENT
+from plan.owner import Owner
+from plan.problem import Problem, SettingsError
+from plan.step import DatasetRegistrationStep
+from runtime.host import look
+from stack_configs.settings.loader import SettingsYaml
+from tests.pulumi_recorder import STACK_TYPE, Recorder, is_secret, run
 
 PROJECT = Path(__file__).parents[1]
-DATA = PROJECT / "stack_configs/data"
+RECORDED_STATE = Path(__file__).with_name("recorded_state.json")
+"""Type, name and parent of every resource in a state that an earlier version of the demo left."""
+
+EXPORTS = {
+    "ollama_url",
+    "board_url",
+    "api_url",
+    "accelerators",
+    "models",
+    "smoke_answers",
+    "training_results",
+    "volumes",
+}
+
+
+@dataclass
+class Host:
+    """A host in place of the real one; shows what a test has put there."""
+
+    facts: HostFacts = field(default_factory=HostFacts)
+    problems: tuple[Problem, ...] = ()
+    missing: tuple[str, ...] = ()
+    asked: list[HostQuestions | TokenQuestions] = field(default_factory=list)
+
+    def look(self, engine: str | None, owner: Owner) -> "Look":
+        return Look(self)
+
+
+@dataclass
+class Look:
+    """Answers in place of `runtime.host.look.HostLook`."""
+
+    host: Host
+
+    def facts(self, questions: HostQuestions) -> HostFacts:
+        self.host.asked.append(questions)
+        if self.host.problems:
+            raise SettingsError("the host", self.host.problems)
+        return self.host.facts
+
+    def tokens(self, questions: TokenQuestions) -> Tokens:
+        self.host.asked.append(questions)
+        return Tokens(
+            steps={probe.step: f"token-{probe.step}" for probe in questions.probes},
+            images={role: f"token-{role}" for role in questions.images},
+            missing=self.host.missing,
+        )
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Host:
+    made = Host()
+    monkeypatch.setattr(look, "HostLook", made.look)
+    return made
 
 
 @pytest.fixture
@@ -23,78 +85,212 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return found
 
 
-def run_program(engine: Engine, stack_config: str) -> None:
-    mocks.set_mocks(engine, project="finetune-stack", stack="test", preview=False)
-    set_all_config({"finetune-stack:stack_config": stack_config})
+@pytest.fixture
+def settings_file(tmp_path: Path) -> Callable[..., str]:
+    """A copy of an environment's settings after a change."""
 
-    @pulumi.runtime.test
+    def write(environment: str, change: Callable[[dict[str, Any]], Any]) -> str:
+        text = (PROJECT / f"stack_configs/{environment}.yaml").read_text()
+        document = yaml.load(text, Loader=SettingsYaml)  # noqa: S506 - a SafeLoader
+        for dataset in document["datasets"]:
+            dataset["file"] = str(PROJECT / "stack_configs" / dataset["file"])
+        change(document)
+        (tmp_path / "changed.yaml").write_text(yaml.safe_dump(document))
+        return str(tmp_path / "changed.yaml")
+
+    return write
+
+
+def run_program(
+    stack_config: str | None,
+    *,
+    stack: str = "test",
+    preview: bool = False,
+    secrets: dict[str, str] | None = None,
+    recorder: Recorder | None = None,
+) -> Recorder:
+    """Runs the program; a recorder given to it keeps what came before an error."""
+    recorder = recorder or Recorder()
+    recorder.start(stack, preview=preview)
+    named = {"stack_config": stack_config} if stack_config else {}
+    config = {f"finetune-stack:{key}": value for key, value in (named | (secrets or {})).items()}
+    set_all_config(config, [f"finetune-stack:{key}" for key in secrets or {}])
+
     def program() -> None:
         runpy.run_path(str(PROJECT / "__main__.py"), run_name="__main__")
 
-    program()
+    run(program)
+    return recorder
 
 
-@pytest.mark.parametrize("environment", ["demo", "dev"])
-def test_each_environment_of_the_project_deploys(
-    environment: str, host: Host, exports: dict[str, Any]
-):
-    engine = Engine()
-    run_program(engine, environment)
-    assert exports.keys() == {
-        "ollama_url",
-        "board_url",
-        "api_url",
-        "accelerators",
-        "models",
-        "smoke_answers",
-        "training_results",
-        "volumes",
-    }
-    assert len(engine.registered) > 10
-
-
-def test_an_unknown_environment_is_an_error_in_words(exports: dict[str, Any]):
-    engine = Engine()
+def refusal(stack_config: str, **options: Any) -> str:
+    """What the program says instead of deploying: a sentence, without a trace, and no resource."""
+    recorder = Recorder()
     with pytest.raises(pulumi.RunError) as caught:
-        run_program(engine, "nowhere")
-    assert "Choose one of: demo, dev" in str(caught.value)
-    assert engine.registered == []
+        run_program(stack_config, recorder=recorder, **options)
+    assert caught.value.__suppress_context__, "its cause would be printed as a stack trace"
+    assert [each.type for each in recorder.registered if each.type != STACK_TYPE] == []
+    return str(caught.value)
 
 
-def test_nothing_is_registered_on_a_host_with_problems(host: Host, exports: dict[str, Any]):
-    engine = Engine()
-    problem = {"key": "board.port", "value": "7860", "rule": "in use", "way_out": "Choose another"}
-    host.has_problems(problem)
-    with pytest.raises(pulumi.RunError) as caught:
-        run_program(engine, "demo")
-    assert "board.port is 7860: in use. Choose another." in str(caught.value)
-    assert engine.registered == []
+class TestDeployment:
+    @pytest.mark.parametrize("environment", ["demo", "dev"])
+    def test_each_environment_of_the_project_deploys(
+        self, environment: str, host: Host, exports: dict[str, Any]
+    ) -> None:
+        recorder = run_program(environment)
+        assert exports.keys() == EXPORTS
+        assert len(recorder.registered) > 20
+        assert [type(questions) for questions in host.asked] == [HostQuestions, TokenQuestions]
+
+    def test_a_stack_that_names_no_environment_is_called_like_it(
+        self, host: Host, exports: dict[str, Any]
+    ) -> None:
+        recorder = run_program(None, stack="demo")
+        assert recorder.one("pipeline-network").inputs["name"] == "finetune-stack-demo-network"
+
+    def test_what_a_state_of_an_earlier_version_holds_is_still_there(
+        self, host: Host, exports: dict[str, Any]
+    ) -> None:
+        """Else volumes and networks would be made anew, without what is in them."""
+        recorder = run_program("demo", stack="demo")
+        now = {(each.type, each.name, each.parent) for each in recorder.registered}
+        recorded = json.loads(RECORDED_STATE.read_text())
+        then = {(each["type"], each["name"], each["parent"]) for each in recorded}
+        assert len(then) == len(recorded) == 32
+        assert then - now == set()
+
+    def test_nothing_goes_to_another_engine_than_the_settings_name(
+        self, host: Host, exports: dict[str, Any], settings_file: Callable[..., str]
+    ) -> None:
+        remote = "ssh://user@gpu-box"
+        path = settings_file("demo", lambda document: document["host"].update(engine=remote))
+        recorder = run_program(path)
+        provider = recorder.one("engine")
+        assert provider.inputs["host"] == remote
+        for each in recorder.registered:
+            if each.type.startswith("docker:"):
+                assert provider.urn in each.request.provider, each.name
+        assert recorder.step("pipeline-stack-guide-sft-command").engine == remote
+
+    def test_tokens_reach_the_steps_and_the_builds(
+        self, host: Host, exports: dict[str, Any]
+    ) -> None:
+        recorder = run_program("demo")
+        name = "finetune-stack-test-stack-guide-sft"
+        assert recorder.step("pipeline-stack-guide-sft-command").token == f"token-{name}"
+        registration = recorder.step(
+            "pipeline-dataset-registration-command", DatasetRegistrationStep
+        )
+        assert registration.token == "token-finetune-stack-test-dataset-registration"
+        build = recorder.one("pipeline-images-llamafactory").inputs["build"]
+        assert build["args"][BUILD_ARGUMENT] == "token-llamafactory"
+
+    def test_secrets_of_the_configuration_stay_secret(
+        self, host: Host, exports: dict[str, Any]
+    ) -> None:
+        recorder = run_program("dev", secrets={"hub_token": "hf_very_secret", "api_key": "sesame"})
+        training = recorder.one("pipeline-stack-guide-sft-command")
+        environment = training.inputs["environment"]
+        assert "hf_very_secret" in str(environment)
+        assert is_secret(environment) or is_secret(environment["HF_TOKEN"])
+        elsewhere = str(
+            [
+                {key: value for key, value in each.inputs.items() if key != "environment"}
+                for each in recorder.registered
+            ]
+        )
+        assert "hf_very_secret" not in elsewhere
+        assert "sesame" not in elsewhere, "nothing asks for the key: the API is off"
 
 
-def test_what_holds_a_training_back_is_a_warning(
-    host: Host, exports: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
-    said: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", said.append)
-    text = (PROJECT / "stack_configs/dev.yaml").read_text().replace("file: data", f"file: {DATA}")
-    (tmp_path / "slow.yaml").write_text(text.replace("precision: bf16", "precision: fp32"))
-    run_program(Engine(), str(tmp_path / "slow.yaml"))
-    (warning,) = said
-    assert warning.startswith("models[0].training_runs[0].precision is 'fp32'")
+class TestMistakes:
+    def test_an_unknown_environment(self) -> None:
+        assert "Choose one of: demo, dev" in refusal("nowhere")
+
+    def test_several_wrong_settings(self, settings_file: Callable[..., str]) -> None:
+        def change(document: dict[str, Any]) -> None:
+            document["models"][0]["template"] = "llama33"
+            document["host"]["hardwear"] = document["host"].pop("hardware")
+
+        told = refusal(settings_file("demo", change))
+        assert "2 problems" in told
+        assert "models[0].template is 'llama33'" in told
+        assert "host.hardwear" in told
+
+    def test_every_problem_of_the_host(self, host: Host) -> None:
+        host.problems = (
+            Problem("board.port", "7860", "in use", "Choose another"),
+            Problem("host.minimum.memory_gb", "4", "the host has 2", "Take a larger one"),
+        )
+        assert refusal("demo") == (
+            "the host: 2 problems\n"
+            "  - board.port is 7860: in use. Choose another.\n"
+            "  - host.minimum.memory_gb is 4: the host has 2. Take a larger one."
+        )
+
+    def test_an_engine_that_is_not_there(self, settings_file: Callable[..., str]) -> None:
+        """The real look, at a port that nothing listens on."""
+        address = "tcp://127.0.0.1:1"
+        path = settings_file("demo", lambda document: document["host"].update(engine=address))
+        assert f"host.engine is {address}" in refusal(path)
+
+    def test_too_little_room_for_what_is_still_to_be_made(self, host: Host) -> None:
+        host.facts, host.missing = HostFacts(disk_free_gb=1.0), ("finetune-stack-test-merge",)
+        told = refusal("demo")
+        assert "host.minimum.disk_gb is 10: 1 GB are free" in told
+
+    def test_a_finished_stack_has_used_its_room(self, host: Host, exports: dict[str, Any]) -> None:
+        host.facts = HostFacts(disk_free_gb=1.0)
+        run_program("demo")
+        assert exports.keys() == EXPORTS
 
 
-def test_what_only_a_container_saw_is_a_warning_too(
-    host: Host, exports: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
-    said: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", said.append)
-    text = (PROJECT / "stack_configs/dev.yaml").read_text().replace("file: data", f"file: {DATA}")
-    text = text.replace("    memory_gb: 24\n", "").replace("Llama-3-8B", "Llama-3-70B")
-    (tmp_path / "large.yaml").write_text(text)
-    run_program(Engine(), str(tmp_path / "large.yaml"))
-    (warning,) = said
-    assert "it needs about 160 GB on each GPU, and the smallest GPU has 24 GB" in warning
+class TestAdvice:
+    def test_what_holds_a_training_back_is_a_warning(
+        self,
+        host: Host,
+        exports: dict[str, Any],
+        monkeypatch: pytest.MonkeyPatch,
+        settings_file: Callable[..., str],
+    ) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(pulumi.log, "warn", said.append)
+
+        def change(document: dict[str, Any]) -> None:
+            document["models"][0]["training_runs"][0]["precision"] = "fp32"
+
+        run_program(settings_file("dev", change))
+        assert [text.split(":")[0] for text in said] == [
+            "models[0].training_runs[0].precision is 'fp32'"
+        ]
+        assert exports.keys() == EXPORTS, "a warning ends nothing"
 
 
-def test_the_program_stays_short():
-    assert len((PROJECT / "__main__.py").read_text().splitlines()) < 60
+class TestPlanOnly:
+    """`host.check: plan_only`: a preview for a host that is somewhere else."""
+
+    @pytest.fixture
+    def plan_only(self, settings_file: Callable[..., str]) -> str:
+        return settings_file("dev", lambda document: document["host"].update(check="plan_only"))
+
+    def test_a_preview_asks_no_engine(
+        self, host: Host, exports: dict[str, Any], plan_only: str
+    ) -> None:
+        recorder = run_program(plan_only, preview=True)
+        assert host.asked == []
+        # A provider whose host is unknown is not configured.
+        assert recorder.one("engine").request.object["host"] == rpc.UNKNOWN
+        assert recorder.one("pipeline-stack-guide-sft").type == "finetune-stack:index:TrainingRun"
+        assert exports.keys() == EXPORTS
+
+    def test_an_up_looks_all_the_same(
+        self, host: Host, exports: dict[str, Any], plan_only: str
+    ) -> None:
+        recorder = run_program(plan_only)
+        assert len(host.asked) == 2
+        assert "host" not in recorder.one("engine").inputs, "the environment says it"
+
+    def test_other_previews_look(self, host: Host, exports: dict[str, Any]) -> None:
+        run_program("dev", preview=True)
+        assert len(host.asked) == 2

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 
 from components.pipeline import FineTunePipeline, FineTunePipelineArgs
@@ -15,7 +14,7 @@ from plan.pipeline import PipelinePlan
 from planning.host import ask_for_tokens
 from planning.pipeline import plan_pipeline
 from stack_configs.settings.loader import parse_settings
-from tests.pulumi_recorder import Recorder
+from tests.pulumi_recorder import Recorder, run
 
 STACK = "finetune-stack-test"
 FACTS = HostFacts()
@@ -71,10 +70,9 @@ def engine() -> Recorder:
 def deploy(engine: Recorder) -> Deploy:
     """Deploys a plan and returns once every registration has landed."""
 
-    def run(plan: PipelinePlan, **args: Any) -> FineTunePipeline:
+    def make(plan: PipelinePlan, **args: Any) -> FineTunePipeline:
         pipelines: list[FineTunePipeline] = []
 
-        @pulumi.runtime.test
         def program() -> Any:
             pipeline = FineTunePipeline(
                 "pipeline",
@@ -83,10 +81,10 @@ def deploy(engine: Recorder) -> Deploy:
             pipelines.append(pipeline)
             return pipeline.models
 
-        program()
+        run(program)
         return pipelines[0]
 
-    return run
+    return make
 
 
 def tokens_of(plan: PipelinePlan) -> Tokens:

@@ -35,6 +35,7 @@ from tests.pulumi_recorder import (
     Registration,
     is_secret,
     plain,
+    run,
 )
 
 Document = dict[str, Any]
@@ -52,11 +53,7 @@ def labels_of(thing: Registration) -> dict[str, str]:
 def output_of(pipeline: FineTunePipeline, name: str) -> Any:
     found: list[Any] = []
 
-    @pulumi.runtime.test
-    def read() -> Any:
-        return getattr(pipeline, name).apply(found.append)
-
-    read()
+    run(lambda: getattr(pipeline, name).apply(found.append))
     return found[0]
 
 
@@ -152,7 +149,7 @@ class TestTree:
 
         def record(request: Any) -> Any:
             finished.append(request.urn)
-            return type(engine).RegisterResourceOutputs(engine, request)
+            return super(Recorder, engine).RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
         monkeypatch.setattr(engine, "RegisterResourceOutputs", record)
         deploy(plan)
@@ -495,8 +492,9 @@ class TestSteps:
         self, deploy: Deploy, engine: Recorder, plan: PipelinePlan
     ) -> None:
         deploy(plan)
-        sft, registration = engine.step("pipeline-guide-sft-command"), engine.step(
-            "pipeline-dataset-registration-command", DatasetRegistrationStep
+        sft, registration = (
+            engine.step("pipeline-guide-sft-command"),
+            engine.step("pipeline-dataset-registration-command", DatasetRegistrationStep),
         )
         board = engine.step("pipeline-board-command", ServiceStartStep)
         assert sft.token == f"token-{STACK}-guide-sft"
