@@ -2,6 +2,8 @@
 
 from pathlib import PurePosixPath
 
+from plan import labels
+
 DATA = PurePosixPath("/app/data")
 OUTPUT = PurePosixPath("/app/output")
 HF_CACHE = PurePosixPath("/root/.cache/huggingface")
@@ -19,7 +21,7 @@ MARKER = "complete.json"
 DATASET_INFO = "dataset_info.json"
 """LLaMA-Factory's register of data sets."""
 
-SERVED_MARKERS = OLLAMA_STORE / "finetune-stack"
+SERVED_MARKERS = OLLAMA_STORE / labels.NAMESPACE
 """One folder per served model, named by its identity; it lives and dies with Ollama's store."""
 
 

@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from plan import labels
 from plan.marker import ServedModelMarker, read_served_marker
 from plan.paths import SERVED_MARKERS
 from runtime.docker import archive, containers
 from runtime.docker.engine import Engine
 from runtime.failure import MissingError
 
-TRIALS = "finetune-stack"
+TRIALS = labels.NAMESPACE
 """Namespace of the names that a step gives for the time of its work."""
 
 
