@@ -17,7 +17,7 @@ from stack_configs.settings.loader import parse_settings
 from tests.pulumi_recorder import Recorder, run
 
 STACK = "finetune-stack-test"
-FACTS = HostFacts()
+FACTS = HostFacts(platform="linux/arm64")
 MakePlan = Callable[[dict[str, Any]], PipelinePlan]
 Deploy = Callable[..., FineTunePipeline]
 

@@ -164,10 +164,14 @@ class TestEngineResources:
         self, deploy: Deploy, engine: Recorder, plan: PipelinePlan
     ) -> None:
         deploy(plan)
-        things = [*engine.all(VOLUME), *engine.all(NETWORK), *engine.all(CONTAINER)]
-        assert len(things) == 7
-        for thing in things:
-            assert labels_of(thing) == {labels.STACK: STACK, labels.OWNER: OWNER_ID}, thing.name
+        owner = {labels.STACK: STACK, labels.OWNER: OWNER_ID}
+        assert len(engine.all(VOLUME)) == 4
+        assert len(engine.all(CONTAINER)) == 2
+        for thing in (*engine.all(VOLUME), *engine.all(NETWORK)):
+            assert labels_of(thing) == owner, thing.name
+        for container in engine.all(CONTAINER):
+            token = f"token-{container.inputs['name']}"
+            assert labels_of(container) == {**owner, labels.TOKEN: token}, container.name
 
     def test_names_on_the_host_are_fixed_so_that_a_retained_volume_is_found_again(
         self, deploy: Deploy, engine: Recorder, plan: PipelinePlan
@@ -349,6 +353,8 @@ class TestOrder:
         request = engine.step(start, ServiceStartStep)
         assert request.step.name == f"{STACK}-ollama-server"
         assert request.step.probe == ("ollama", "list")
+        # A container that was made again has to answer again.
+        assert request.token == "pipeline-ollama-server-container-id"
         assert start in engine.waits_for("pipeline-guide-ollama-model-command")
 
     def test_no_training_starts_before_a_container_has_seen_the_gpus(
@@ -417,6 +423,14 @@ class TestImages:
         assert base.name in engine.waits_for("pipeline-images-ollama")
         assert "pipeline-images-llamafactory" in engine.waits_for("pipeline-images-converter")
         assert all(image.inputs["skipPush"] is True for image in built.values())
+
+    def test_a_build_is_for_the_engines_platform(
+        self, deploy: Deploy, engine: Recorder, plan: PipelinePlan
+    ) -> None:
+        deploy(plan)
+        assert len(engine.all(IMAGE)) == 3
+        for image in engine.all(IMAGE):
+            assert image.inputs["build"]["platform"] == "linux/arm64"
 
     def test_a_build_gets_the_token_that_tells_whether_its_image_is_there(
         self, deploy: Deploy, engine: Recorder, plan: PipelinePlan
@@ -496,10 +510,8 @@ class TestSteps:
             engine.step("pipeline-guide-sft-command"),
             engine.step("pipeline-dataset-registration-command", DatasetRegistrationStep),
         )
-        board = engine.step("pipeline-board-command", ServiceStartStep)
         assert sft.token == f"token-{STACK}-guide-sft"
         assert registration.token == f"token-{STACK}-dataset-registration"
-        assert board.token == f"token-{STACK}-board"
 
     def test_the_hub_token_is_a_secret_and_only_where_the_hub_is_used(
         self, deploy: Deploy, engine: Recorder, make_plan: MakePlan, settings_document: Document

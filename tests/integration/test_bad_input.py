@@ -45,7 +45,13 @@ def _ask_for_too_much(stack: Stack) -> list[str]:
 
 @pytest.mark.parametrize(
     "mistake",
-    [_misspell, _lose_the_data, _name_two_alike, _silence_the_engine, _ask_for_too_much],
+    [
+        _misspell,
+        _lose_the_data,
+        _name_two_alike,
+        _silence_the_engine,
+        pytest.param(_ask_for_too_much, marks=pytest.mark.capability("H1")),
+    ],
 )
 def test_a_mistake_is_told_in_words_and_nothing_is_created(
     home: Path, engine: Engine, mistake: Callable[[Stack], list[str]]

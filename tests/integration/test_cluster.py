@@ -37,6 +37,7 @@ def hosts(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             engine.remove_everything_of(stack)
 
 
+@pytest.mark.capability("T8")
 def test_hosts_that_go_up_at_the_same_time_train_together(hosts: list[Stack], engine: Engine):
     with ThreadPoolExecutor(NODES) as pool:
         updates = list(pool.map(Stack.up, hosts))

@@ -82,6 +82,7 @@ def trained_answer(stack: Stack) -> tuple[str, str]:
 
 
 class TestDemo:
+    @pytest.mark.capability("F1", "F3", "F7", "D1", "D2", "D3", "D4", "T2", "E2", "E3", "E4", "E5")
     def test_one_up_leads_to_a_model_that_answers(self, stack: Stack, engine: Engine):
         succeeded(stack.up())
         question, answer = trained_answer(stack)
@@ -96,6 +97,7 @@ class TestDemo:
         (results,) = stack.outputs()["training_results"].values()
         assert results["train_loss"] < 2
 
+    @pytest.mark.capability("T1")
     def test_the_board_answers_on_its_url(self, stack: Stack):
         assert "LLaMA" in httpx.get(stack.outputs()["board_url"], timeout=30).text
 

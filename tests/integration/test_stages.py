@@ -96,16 +96,19 @@ def trained(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.mark.parametrize("run", [f"chain-{name}" for name in LORA if name != "ppo"])
+@pytest.mark.capability("T3")
 def test_every_stage_trains(trained: Stack, run: str):
     results = trained.outputs()["training_results"][run]
     assert results["train_loss"] > 0
 
 
 @pytest.mark.parametrize("run", ["whole-freeze", "whole-full"])
+@pytest.mark.capability("T4")
 def test_every_method_trains(trained: Stack, run: str):
     assert trained.outputs()["training_results"][run]["train_loss"] > 0
 
 
+@pytest.mark.capability("T3")
 def test_each_run_went_on_from_the_one_before(trained: Stack, engine: Engine):
     server = engine.containers(trained)[f"{trained.physical_name}-ollama-server"]
     found = server.exec_run(["sh", "-c", "ls /app/output/runs/*"]).output.decode()
@@ -116,6 +119,7 @@ def test_each_run_went_on_from_the_one_before(trained: Stack, engine: Engine):
 
 
 @pytest.mark.parametrize(("name", "quantization"), [("chain", "Q8_0"), ("whole", "Q4_K_M")])
+@pytest.mark.capability("E3", "E5")
 def test_what_was_trained_is_quantized_and_served(trained: Stack, name: str, quantization: str):
     url = trained.outputs()["ollama_url"]
     shown = httpx.post(f"{url}/api/show", json={"model": name}).json()
@@ -126,6 +130,7 @@ def test_what_was_trained_is_quantized_and_served(trained: Stack, name: str, qua
     assert reply.json()["done"]
 
 
+@pytest.mark.capability("E1")
 def test_the_api_serves_the_adapter_before_its_merge(trained: Stack):
     url = trained.outputs()["api_url"]
     assert [model["id"] for model in httpx.get(f"{url}/models").json()["data"]] == ["chain"]

@@ -61,7 +61,17 @@ def package_index(stack: Stack) -> None:
     stack.settings["images"]["mirrors"] = {"python_index": "https://pypi.org/simple/"}
 
 
-@pytest.mark.parametrize("change", [bookkeeping, names, services, host, neighbour, package_index])
+@pytest.mark.parametrize(
+    "change",
+    [
+        bookkeeping,
+        names,
+        services,
+        host,
+        neighbour,
+        pytest.param(package_index, marks=pytest.mark.capability("F8")),
+    ],
+)
 def test_no_step_starts(trained: Stack, engine: Engine, change: Callable[[Stack], None]):
     moment = time.time()
     change(trained)

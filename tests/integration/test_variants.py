@@ -53,6 +53,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("npu", "classic", []),
     ],
 )
+@pytest.mark.capability("F2", "F3")
 def test_a_variant_builds(
     home: Path, engine: Engine, base: str, hardware: str, builder: str, extras: list[str]
 ):
