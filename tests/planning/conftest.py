@@ -39,6 +39,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"# {name}\n")
     root = tmp_path / "project"
+    for dockerfile in list((root / "images").glob("*/Dockerfile*")):
+        role = dockerfile.parent.name
+        rules = f"*\n!{role}/build\n!{role}/{dockerfile.name}\n"
+        Path(f"{dockerfile}.dockerignore").write_text(rules)
     monkeypatch.setattr(images, "IMAGES", root / "images")
     for module in (accelerator_check, base_model, merge):
         if hasattr(module, "PROJECT"):
