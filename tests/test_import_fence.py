@@ -30,7 +30,7 @@ ROOMS: Mapping[str, Room] = {
     "plan": Room(),
     "planning": Room(frozenset({"stack_configs", "plan"}), frozenset({"yaml"})),
     "components": Room(frozenset({"plan"}), PULUMI),
-    "runtime": Room(frozenset({"plan"}), frozenset({"docker", "requests"}), longest_module=300),
+    "runtime": Room(frozenset({"plan"}), frozenset({"docker", "requests"}), longest_module=320),
     # Uploaded file by file into images that have these; none can be split without a second upload.
     "in_container": Room(
         packages=frozenset(
@@ -57,7 +57,7 @@ ROOMS: Mapping[str, Room] = {
     "__main__.py": Room(
         frozenset({"stack_configs", "plan", "planning", "components", "runtime"}),
         PULUMI,
-        longest_module=60,
+        longest_module=70,
     ),
 }
 """In the order of the flow."""
@@ -148,7 +148,7 @@ class TestImports:
         ).stdout.split()
         outside = {name.split("/")[0] for name in listed} - set(ROOMS)
         # Programs of images belong to no package; the others use the product from outside.
-        assert outside == {"benchmarks", "images", "tests"}
+        assert outside == {"benchmarks", "docs", "images", "tests"}
 
     @pytest.mark.parametrize(
         ("room", "source", "stranger"),

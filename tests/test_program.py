@@ -19,11 +19,11 @@ from plan.problem import Problem
 from plan.step import DatasetRegistrationStep
 from runtime.host import look
 from stack_configs.settings.loader import SettingsYaml
-from tests.pulumi_recorder import STACK_TYPE, Recorder, is_secret, run
+from tests.pulumi_recorder import RESULTS, STACK_TYPE, Recorder, is_secret, name_of, run
 
 PROJECT = Path(__file__).parents[1]
-RECORDED_STATE = Path(__file__).with_name("recorded_state.json")
-"""Type, name and parent of every resource in a state that an earlier version of the demo left."""
+RECORDED_STATE = PROJECT / "tests/integration/recorded_state.json"
+"""What the version before left of the demo."""
 
 NOBODY = "tcp://127.0.0.1:1"
 """An address that nothing listens at."""
@@ -151,14 +151,21 @@ class TestDeployment:
         recorder = run_program(None, stack="demo")
         assert recorder.one("pipeline-network").inputs["name"] == "finetune-stack-demo-network"
 
-    def test_what_a_state_of_an_earlier_version_holds_is_still_there(
+    def test_what_a_state_of_the_version_before_holds_is_still_there(
         self, host: Host, exports: dict[str, Any]
     ) -> None:
-        """Else volumes and networks would be made anew, without what is in them."""
+        """Under the same type, name and parent, which are its URN: else it would be made anew."""
         recorder = run_program("demo", stack="demo")
         now = {(each.type, each.name, each.parent) for each in recorder.registered}
-        recorded = json.loads(RECORDED_STATE.read_text())
-        then = {(each["type"], each["name"], each["parent"]) for each in recorded}
+        recorded = json.loads(RECORDED_STATE.read_text())["deployment"]["resources"]
+        then = {
+            (
+                each["type"],
+                name_of(each["urn"]),
+                name_of(each["parent"]) if "parent" in each else None,
+            )
+            for each in recorded
+        }
         assert len(then) == len(recorded) == 32
         assert then - now == set()
 
@@ -264,6 +271,25 @@ class TestAdvice:
             "models[0].training_runs[0].precision is 'fp32'"
         ]
         assert exports.keys() == EXPORTS, "a warning ends nothing"
+
+    def test_what_only_a_container_saw_is_a_warning_too(
+        self,
+        host: Host,
+        exports: dict[str, Any],
+        monkeypatch: pytest.MonkeyPatch,
+        settings_file: Callable[..., str],
+    ) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(pulumi.log, "warn", said.append)
+        (seen,) = RESULTS["accelerator-check"]["accelerators"]
+
+        def change(document: dict[str, Any]) -> None:
+            document["host"]["gpu"].pop("memory_gb", None)
+            document["models"][0]["base_model"]["hub"] = "meta-llama/Meta-Llama-3-70B-Instruct"
+
+        run_program(settings_file("dev", change))
+        (warning,) = said
+        assert f"the smallest GPU has {seen['memory_gb']} GB" in warning
 
 
 class TestPlanOnly:

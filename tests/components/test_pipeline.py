@@ -235,6 +235,7 @@ class TestEngineResources:
     def test_the_gpu_container_gets_the_gpus(
         self, deploy: Deploy, engine: Recorder, make_plan: MakePlan, settings_document: Document
     ) -> None:
+        del settings_document["images"]  # Ollama's own reaches the GPUs, and our build does not
         settings_document["host"] = {"hardware": "cuda", "gpu": {"count": 2, "memory_gb": 24}}
         deploy(make_plan(settings_document))
         assert len(engine.all(CONTAINER)) == 2
@@ -256,7 +257,8 @@ class TestEngineResources:
         hardware: str,
         device: str,
     ) -> None:
-        settings_document["host"] = {"hardware": hardware}
+        settings_document["images"] = {"ollama": {"image": "acme/ollama:1"}}
+        settings_document["host"] = {"hardware": hardware, "gpu": {"count": 1}}
         deploy(make_plan(settings_document))
         assert len(engine.all(CONTAINER)) == 2
         for container in engine.all(CONTAINER):
