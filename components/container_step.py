@@ -8,7 +8,7 @@ import pulumi
 
 from components import type_tokens
 from components.step import Deployment, step_command, step_result
-from plan.step import ContainerStepPlan
+from plan.step import ContainerStepPlan, StepResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class ContainerStep(pulumi.ComponentResource):
             after=args.after,
             secret_environment=plan.secret_environment,
         )
-        result = step_result(step)
-        self.artefact = result["artefact"]
-        self.results = result["results"]
+        result = step_result(step, StepResult)
+        self.artefact = result.apply(lambda said: said.artefact)
+        self.results = result.apply(lambda said: said.results)
         self.register_outputs({"artefact": self.artefact, "results": self.results})

@@ -12,7 +12,7 @@ from components.step import program_command, step_result
 from plan.codec import encode
 from plan.host import HostFacts
 from plan.owner import Owner
-from plan.step import HostClaimStep, Request
+from plan.step import HostClaimResult, HostClaimStep, Request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,6 @@ class HostCheck(pulumi.ComponentResource):
             logging=command.local.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.owner_id = step_result(claim)["owner_id"]
+        self.owner_id = step_result(claim, HostClaimResult).apply(lambda said: said.owner_id)
         self.facts = dataclasses.asdict(args.facts)
         self.register_outputs({})

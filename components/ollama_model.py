@@ -7,7 +7,7 @@ import pulumi
 
 from components import type_tokens
 from components.step import Deployment, step_command, step_result
-from plan.step import OllamaModelStep
+from plan.step import OllamaModelResult, OllamaModelStep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class OllamaModel(pulumi.ComponentResource):
             parent=self,
             after=args.after,
         )
-        result = step_result(step)
-        self.model = result["model"]
-        self.answers = result["answers"]
+        result = step_result(step, OllamaModelResult)
+        self.model = result.apply(lambda said: said.model)
+        self.answers = result.apply(lambda said: said.answers)
         self.register_outputs({"model": self.model, "answers": self.answers})

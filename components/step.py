@@ -1,17 +1,18 @@
 """The one place where a step becomes a Pulumi command."""
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pulumi
 import pulumi_command as command
 
-from plan.codec import encode
+from plan.codec import decode, encode
 from plan.owner import Owner
 from plan.step import Noun, Request, StepPlan
+
+R = TypeVar("R")
 
 PYTHON = ".venv/bin/python"
 """Relative to the project, where Pulumi starts commands: an absolute path would make every step
@@ -79,9 +80,9 @@ def step_command(
     )
 
 
-def step_result(step: command.local.Command) -> pulumi.Output[Any]:
-    """The one line of JSON that every program ends with."""
-    return step.stdout.apply(json.loads)
+def step_result(step: command.local.Command, kind: type[R]) -> pulumi.Output[R]:
+    """What a program says with the one line of JSON that it ends with."""
+    return step.stdout.apply(lambda line: decode(kind, line))
 
 
 def completed(

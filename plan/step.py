@@ -101,7 +101,8 @@ class ContainerStepPlan(StepPlan):
 class StepResult:
     """What a container step says on standard output, for the graph."""
 
-    identity: str
+    identity: str = ""
+    """Empty in what an earlier version said."""
     artefact: str
     results: Mapping[str, object] = field(default_factory=dict)
 
@@ -169,6 +170,18 @@ class OllamaModelStep(StepPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OllamaModelResult:
+    """What the program of an Ollama model says, likewise."""
+
+    identity: str = ""
+    """Empty in what an earlier version said."""
+    model: str
+    """Served name."""
+    answers: tuple[Mapping[str, str], ...] = ()
+    """To the smoke prompts: `prompt` and `answer`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServedModelsStep(StepPlan):
     """Which models the server is to serve: every other one that the stack put there goes."""
 
@@ -185,6 +198,14 @@ class HostClaimStep(StepPlan):
 
     engine_id: str = ""
     """What the look at the host saw; a stack whose engine is another one is told so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostClaimResult:
+    """What the claim says: the stack's id on its host, and the engine that it lives on."""
+
+    owner_id: str
+    engine_id: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """An engine in Pulumi's place that answers as the plugins would and keeps every registration."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,9 @@ from pulumi.runtime import mocks, rpc, settings
 from plan.codec import decode, encode
 from plan.step import (
     ContainerStepPlan,
+    HostClaimResult,
     HostClaimStep,
+    OllamaModelResult,
     OllamaModelStep,
     Request,
     StepPlan,
@@ -164,10 +165,12 @@ def _said(words: list[str], stdin: str) -> str:
     step: StepPlan = decode(Request[_KINDS[noun]], stdin).step  # type: ignore[valid-type]
     match step:
         case HostClaimStep():
-            return json.dumps({"owner_id": OWNER_ID, "engine_id": step.engine_id})
+            return encode(HostClaimResult(owner_id=OWNER_ID, engine_id=step.engine_id))
         case OllamaModelStep():
-            answers = [{"prompt": smoke.prompt, "answer": "42"} for smoke in step.smoke_prompts]
-            return json.dumps({"model": step.served_name, "answers": answers})
+            answers = tuple(
+                {"prompt": smoke.prompt, "answer": "42"} for smoke in step.smoke_prompts
+            )
+            return encode(OllamaModelResult(model=step.served_name, answers=answers))
         case ContainerStepPlan():
             return encode(
                 StepResult(

@@ -178,7 +178,12 @@ class Recorder(mocks.Mocks):
         outputs = dict(args.inputs)
         if args.typ == COMMAND:
             self.commands[args.name] = args.inputs
-            result = {"owner_id": OWNER_ID, "artefact": "/app/output/runs/a", "model": "a"}
+            result = {
+                "owner_id": OWNER_ID,
+                "engine_id": "E",
+                "artefact": "/app/output/runs/a",
+                "model": "a",
+            }
             outputs["stdout"] = json.dumps(
                 {**result, "results": {"accelerators": []}, "answers": []}
             )

@@ -1,12 +1,12 @@
 """The stack takes the host for itself, before it makes anything there."""
 
-import json
 import os
 import uuid
 from collections.abc import Mapping
 
 from plan import labels
-from plan.step import HostClaimStep, Request
+from plan.codec import decode
+from plan.step import HostClaimResult, HostClaimStep, Request
 from runtime.docker import containers
 from runtime.docker.engine import Engine
 from runtime.failure import StepError
@@ -18,7 +18,7 @@ PREVIOUS = "PULUMI_COMMAND_STDOUT"
 """Where pulumi-command hands over what this program said at the up before."""
 
 
-def converge(request: Request[HostClaimStep]) -> Mapping[str, str]:
+def converge(request: Request[HostClaimStep]) -> HostClaimResult:
     """Who the stack is on this host, and which engine it lives on.
 
     Raises `StepError` where another stack of its name lives there, and where this stack lives on
@@ -30,15 +30,15 @@ def converge(request: Request[HostClaimStep]) -> Mapping[str, str]:
         engine_id = str(api.info()["ID"])
     if before is None:
         _demand_nobody(engine, request.owner.stack)
-        return {"owner_id": uuid.uuid4().hex[:LENGTH], "engine_id": engine_id}
-    if before["engine_id"] != engine_id:
+        return HostClaimResult(owner_id=uuid.uuid4().hex[:LENGTH], engine_id=engine_id)
+    if before.engine_id != engine_id:
         raise StepError(
             f"stack {request.owner.stack} lives on another Docker engine than {engine.address}: "
             "its volumes, models and containers do not move by themselves.\n"
             "  Set host.engine (or DOCKER_HOST) back to where it lives; to move, run `pulumi "
             "destroy` there first, or make a new stack for the new host"
         )
-    return {"owner_id": before["owner_id"], "engine_id": engine_id}
+    return before
 
 
 def delete(_request: Request[HostClaimStep]) -> Mapping[str, str]:
@@ -46,9 +46,9 @@ def delete(_request: Request[HostClaimStep]) -> Mapping[str, str]:
     return {}
 
 
-def _said_before() -> Mapping[str, str] | None:
+def _said_before() -> HostClaimResult | None:
     said = os.environ.get(PREVIOUS, "").strip()
-    return json.loads(said) if said else None
+    return decode(HostClaimResult, said) if said else None
 
 
 def _demand_nobody(engine: Engine, stack: str) -> None:

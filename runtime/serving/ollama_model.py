@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from plan.marker import ServedModelMarker, read_served_marker
 from plan.paths import OLLAMA_STORE
-from plan.step import OllamaModelStep, Request
+from plan.step import OllamaModelResult, OllamaModelStep, Request
 from runtime.docker import archive
 from runtime.docker.engine import Engine
 from runtime.docker.marker_files import write_marker
@@ -23,7 +23,7 @@ from runtime.serving.store import candidate_name, is_running
 KIND = OllamaModelStep
 
 
-def converge(request: Request[OllamaModelStep]) -> Mapping[str, object]:
+def converge(request: Request[OllamaModelStep]) -> OllamaModelResult:
     """Serve the model; what it answered when it was asked."""
     engine, step = Engine(request.engine), request.step
     served = _digest(engine, step)
@@ -40,7 +40,9 @@ def converge(request: Request[OllamaModelStep]) -> Mapping[str, object]:
         )
     vouched = replace(marker, step=step.name, stack=request.owner.stack, token=request.token)
     write_marker(engine, step.server, root=str(OLLAMA_STORE), path=str(step.marker), marker=vouched)
-    return {"identity": step.identity, "model": step.served_name, "answers": vouched.answers}
+    return OllamaModelResult(
+        identity=step.identity, model=step.served_name, answers=vouched.answers
+    )
 
 
 def delete(request: Request[OllamaModelStep]) -> Mapping[str, Sequence[str]]:
