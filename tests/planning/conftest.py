@@ -41,7 +41,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "project"
     for dockerfile in list((root / "images").glob("*/Dockerfile*")):
         role = dockerfile.parent.name
-        rules = f"*\n!{role}/build\n!{role}/{dockerfile.name}\n"
+        lock = f"requirements-{dockerfile.suffix.removeprefix('.')}.lock"
+        rules = f"*\n!{role}/build\n!{role}/{lock}\n!{role}/{dockerfile.name}\n"
         Path(f"{dockerfile}.dockerignore").write_text(rules)
     monkeypatch.setattr(images, "IMAGES", root / "images")
     for module in (accelerator_check, base_model, merge):
