@@ -30,7 +30,10 @@ ROOMS: Mapping[str, Room] = {
     "plan": Room(),
     "planning": Room(frozenset({"stack_configs", "plan"}), frozenset({"yaml"})),
     "components": Room(frozenset({"plan"}), PULUMI),
-    "runtime": Room(frozenset({"plan"}), frozenset({"docker", "requests"}), longest_module=320),
+    # docker speaks to the engine through requests, and that through urllib3.
+    "runtime": Room(
+        frozenset({"plan"}), frozenset({"docker", "requests", "urllib3"}), longest_module=320
+    ),
     # Uploaded file by file into images that have these; none can be split without a second upload.
     "in_container": Room(
         packages=frozenset(

@@ -5,13 +5,11 @@ import importlib
 import json
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 import pulumi
 import pytest
-from pulumi.runtime import mocks
 
 from components import type_tokens
 from components.pipeline import FineTunePipeline, FineTunePipelineArgs
@@ -26,11 +24,10 @@ from runtime.__main__ import ACTIONS, MODULES
 from runtime.program import Program
 from stack_configs.settings.loader import load_settings, parse_settings
 from stack_configs.settings.root import Settings
+from tests.pulumi_recorder import COMMAND, OWNER_ID, Recorder, run
 
 PROJECT = Path(__file__).parents[1]
-COMMAND = "command:local:Command"
 OWNER = Owner(stack="finetune-stack-test")
-OWNER_ID = "a1b2c3"
 SECRETS = {"hub_token": "hf_secret", "api_key": "sk-secret"}
 FACTS = HostFacts(engine_id="ABCD", gpus=(Gpu(memory_gb=80), Gpu(memory_gb=80)))
 
@@ -168,31 +165,6 @@ def test_every_step_of_a_plan_arrives_as_it_was_sent(plan: PipelinePlan) -> None
         assert over_the_wire(kind, encode(sent)) == expected, noun
 
 
-@dataclass
-class Recorder(mocks.Mocks):
-    """Stands in Pulumi's place, answers as the programs do, and remembers every command."""
-
-    commands: dict[str, Any] = field(default_factory=dict)
-
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        outputs = dict(args.inputs)
-        if args.typ == COMMAND:
-            self.commands[args.name] = args.inputs
-            result = {
-                "owner_id": OWNER_ID,
-                "engine_id": "E",
-                "artefact": "/app/output/runs/a",
-                "model": "a",
-            }
-            outputs["stdout"] = json.dumps(
-                {**result, "results": {"accelerators": []}, "answers": []}
-            )
-        return f"{args.name}-id", outputs
-
-    def call(self, args: mocks.MockCallArgs) -> Any:
-        raise AssertionError(f"the program has no use for {args.token}")
-
-
 Deploy = Callable[[PipelinePlan], dict[str, Any]]
 
 
@@ -200,22 +172,21 @@ Deploy = Callable[[PipelinePlan], dict[str, Any]]
 def deploy() -> Deploy:
     """The inputs of every command that the components declare for a plan, by its name."""
     recorder = Recorder()
-    mocks.set_mocks(recorder, project="finetune-stack", stack="test", preview=False)
+    recorder.start()
 
-    def run(plan: PipelinePlan) -> dict[str, Any]:
+    def make(plan: PipelinePlan) -> dict[str, Any]:
         probes = ask_for_tokens(plan).probes
         tokens = Tokens(steps={probe.step: f"token-{probe.step}" for probe in probes})
 
-        @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def program() -> Any:
             secrets = {key: pulumi.Output.secret(value) for key, value in SECRETS.items()}
             args = FineTunePipelineArgs(plan=plan, facts=FACTS, tokens=tokens, **secrets)
             return FineTunePipeline("pipeline", args).models
 
-        program()
-        return recorder.commands
+        run(program)
+        return {each.name: each.inputs for each in recorder.all(COMMAND)}
 
-    return run
+    return make
 
 
 def words(inputs: Any, action: str) -> list[str]:
