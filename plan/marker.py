@@ -4,6 +4,7 @@ The one inside an artefact begins to count with the rename that completes the ar
 served model lies in the store that the model is in.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,6 +12,9 @@ from typing import TypeVar
 from plan.codec import DecodeError, decode
 
 M = TypeVar("M")
+
+FORMER_IDENTITY = "fingerprint"
+"""What the version before this one called the identity. Read for one release."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +61,10 @@ def read_served_marker(content: bytes | None) -> ServedModelMarker | None:
 
 
 def _read(kind: type[M], content: bytes | None) -> M | None:
-    if content is None:
-        return None
     try:
-        return decode(kind, content)
-    except DecodeError:
+        said = json.loads(content or b"")
+        if FORMER_IDENTITY in said:
+            said = {"identity": said[FORMER_IDENTITY], **said}
+        return decode(kind, json.dumps(said))
+    except (ValueError, TypeError, DecodeError):
         return None

@@ -22,6 +22,7 @@ from plan.codec import encode
 from plan.container import MIB, Container, Mount
 from plan.owner import Owner
 from plan.step import ContainerStepPlan, Request, StepPlan
+from tests.runtime.ollama_stand_in import OllamaStandIn
 
 PROJECT = Path(__file__).parents[2]
 IMAGE = os.environ.get("FINETUNE_TEST_IMAGE", "debian:trixie-slim")
@@ -277,6 +278,21 @@ def bench(docker_client: Any) -> Iterator[Bench]:
         yield made
     finally:
         made.clear()
+
+
+@pytest.fixture
+def ollama(bench: Bench) -> OllamaStandIn:
+    """The stack's Ollama server, with a stand-in for its client."""
+    container = bench.client.containers.create(
+        IMAGE,
+        ["sleep", "600"],
+        name=f"{bench.stack}-ollama-server",
+        init=True,
+        network_mode="none",
+        volumes={bench.make_volume("ollama"): {"bind": str(paths.OLLAMA_STORE), "mode": "rw"}},
+        labels=bench.owner.labels,
+    )
+    return OllamaStandIn(container)
 
 
 @pytest.fixture
