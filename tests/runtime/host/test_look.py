@@ -15,7 +15,11 @@ from plan.problem import Problem
 from runtime.host.look import HostLook
 from tests.runtime.conftest import IMAGE, TEST_LABEL, Bench
 
-pytestmark = pytest.mark.engine
+pytestmark = [
+    pytest.mark.engine,
+    # Of a socket that nobody listens on the SDK leaves its own end to the garbage collection.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
 
 
 def problems(bench: Bench, questions: HostQuestions) -> tuple[Problem, ...]:
