@@ -7,14 +7,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from plan import labels
 from plan.owner import Owner
-from plan.step import Request, StepPlan
+from runtime.docker import containers
 from runtime.docker.engine import Engine
 from runtime.failure import StepError
 from runtime.program import run, say
 from runtime.serving.ollama import Ollama
 from runtime.serving.store import is_running, read_markers, serves
-from runtime.steps import container_step
 
 DEADLINE_SECONDS = 600.0
 
@@ -48,15 +48,20 @@ def converge(_request: FormerRequest) -> Mapping[str, object]:
 
 def delete(request: FormerRequest) -> Mapping[str, object]:
     """Remove the step's containers, and the model that it alone serves."""
-    step = StepPlan(name=request.name)
-    owner = Owner(stack=request.stack)
-    removed = container_step.delete(Request(engine=request.engine, owner=owner, step=step))
-    return {**removed, "models": _remove_model(request) if request.server else []}
-
-
-def _remove_model(request: FormerRequest) -> list[str]:
-    """Nothing that this version serves: it says so in markers that name a stack."""
     engine = Engine(request.engine)
+    found = containers.containers_of(engine, Owner(stack=request.stack), request.name)
+    # Those with an owner are of this version.
+    left = [container for container in found if labels.OWNER not in container["Labels"]]
+    for container in left:
+        say(f"removing container {request.name} ({container['State']})")
+        containers.stop(engine, str(container["Id"]))
+        containers.remove(engine, str(container["Id"]))
+    models = _remove_model(engine, request) if request.server else []
+    return {"removed": len(left), "models": models}
+
+
+def _remove_model(engine: Engine, request: FormerRequest) -> list[str]:
+    """Nothing that this version serves: it says so in markers that name a stack."""
     if not is_running(engine, request.server):
         say(f"{request.server} does not run: the models in its directory stay")
         return []

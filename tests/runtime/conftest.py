@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from plan.codec import encode
 from plan.container import MIB, Container, Mount
 from plan.owner import Owner
 from plan.step import ContainerStepPlan, Request, StepPlan
+from runtime.docker.engine import Engine
 from tests.runtime.ollama_stand_in import OllamaStandIn
 
 PROJECT = Path(__file__).parents[2]
@@ -278,6 +280,13 @@ def bench(docker_client: Any) -> Iterator[Bench]:
         yield made
     finally:
         made.clear()
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """The engine, by the programs' own means."""
+    with closing(Engine()) as made:
+        yield made
 
 
 @pytest.fixture

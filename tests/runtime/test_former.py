@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from plan import labels
+from plan.owner import Owner
 from plan.paths import ollama_manifest
 from tests.runtime.conftest import IMAGE, Bench, Outcome, end, start_program
 from tests.runtime.ollama_stand_in import OllamaStandIn
@@ -46,16 +47,20 @@ def run(bench: Bench, command: dict[str, str], action: str = "delete") -> Outcom
 @pytest.mark.parametrize("command", RECORDED, ids=spec_name)
 def test_the_containers_of_a_step_go_and_nobody_elses(bench: Bench, command: dict[str, str]):
     name = spec(bench, command)["name"]
-    for container, step in ((name, name), (f"{name}-two", f"{name}-two")):
-        bench.client.containers.create(
-            IMAGE,
-            "true",
-            name=container,
-            labels={labels.STACK: bench.stack, labels.STEP: step},
-        )
+    former = Owner(stack=bench.stack)
+    for container, step, owner in (
+        (name, name, former),
+        (f"{name}-neighbour", f"{name}-neighbour", former),
+        (f"{name}-of-this-version", name, bench.owner),
+    ):
+        given = {**owner.labels, labels.STEP: step}
+        bench.client.containers.create(IMAGE, "true", name=container, labels=given)
     outcome = run(bench, command)
     assert outcome.result == {"removed": 1, "models": []}
-    assert [each.name for each in bench.containers()] == [f"{name}-two"]
+    assert {each.name.removeprefix(name) for each in bench.containers()} == {
+        "-neighbour",
+        "-of-this-version",
+    }
 
 
 @pytest.mark.parametrize("command", RECORDED, ids=spec_name)

@@ -1,7 +1,5 @@
 """What the engine is told about a container, as the engine itself tells it back (F6, F7, T8)."""
 
-from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -16,12 +14,6 @@ from runtime.failure import StepError
 from tests.runtime.conftest import IMAGE, TEST_LABEL, Bench
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    with closing(Engine()) as made:
-        yield made
 
 
 def told(bench: Bench, engine: Engine, container: Container) -> dict[str, Any]:

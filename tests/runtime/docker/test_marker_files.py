@@ -1,8 +1,5 @@
 """Markers on the engine: written where they do not say so already, read whatever their state."""
 
-from collections.abc import Iterator
-from contextlib import closing
-
 import pytest
 
 from plan.marker import ArtefactMarker, read_artefact_marker, read_served_marker
@@ -14,12 +11,6 @@ from tests.runtime.conftest import IMAGE, Bench
 
 MARKER = ArtefactMarker(identity="f1", step="sft", stack="demo", token="t1")
 PATH = str(OUTPUT / "runs/f1/complete.json")
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    with closing(Engine()) as made:
-        yield made
 
 
 @pytest.mark.engine

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from plan.host import HostMinimum, HostQuestions
-from runtime.docker.engine import Engine
 from runtime.host.look import HostLook
 from tests.runtime.conftest import Bench
 
@@ -24,13 +23,6 @@ def questions(bench: Bench) -> HostQuestions:
         networks=(),
         containers=(),
     )
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    made = Engine()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from planning.step import then_complete
-from tests.runtime.conftest import IMAGE, TEST_LABEL, Bench, end, start_program
+from tests.runtime.conftest import IMAGE, TEST_LABEL, Bench, end
 
 pytestmark = pytest.mark.engine
 
@@ -119,12 +119,6 @@ class TestConverge:
         ]
         assert bench.converge(step).code == 0
         assert json.loads(bench.shell("cat /app/output/runs/f1/complete.json"))["token"] == "t1"
-
-
-def test_a_request_without_a_needed_key_is_explained():
-    outcome = end(start_program(["-m", "runtime", "merge", "converge"], '{"engine": null}'))
-    assert (outcome.code, outcome.output) == (1, "")
-    assert "error: the request on stdin cannot be read: it has no 'owner'" in outcome.words
 
 
 class TestInterruptions:
