@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from plan.host import HostQuestions, HubModel, ModelFolder
+from plan.paths import HF_CACHE
 from runtime.docker.engine import Engine
 from runtime.host import contents
 from runtime.host.contents import hub_commits, image_digests
 from runtime.host.look import HostLook
+from runtime.host.snapshot import take_snapshot
 from tests.runtime.conftest import IMAGE, Bench
 
 COMMITS = {
@@ -22,6 +24,9 @@ COMMITS = {
     "/api/models/meta/odd/revision/main": "[]",
     "/api/models/meta/broken/revision/main": "<html>",
 }
+
+
+NOWHERE = "http://127.0.0.1:1"
 
 
 class Hub(BaseHTTPRequestHandler):
@@ -48,36 +53,72 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         thread.join()
 
 
+TINY = HubModel(id="meta/tiny", revision="main")
+
+
+@pytest.mark.engine
 class TestHubCommits:
+    @staticmethod
+    def told(engine: Engine, questions: HostQuestions, *models: HubModel) -> dict[str, str]:
+        return hub_commits(engine, take_snapshot(engine), replace(questions, hub_models=models))
+
     @pytest.mark.usefixtures("hub")
-    def test_a_branch_is_told_by_the_commit_that_it_points_to(self):
+    def test_a_branch_is_told_by_the_commit_that_it_points_to(
+        self, engine: Engine, questions: HostQuestions
+    ):
         models = [HubModel(id="meta/tiny", revision=name) for name in ("main", "refs/pr/1")]
-        assert hub_commits(models) == {
+        assert self.told(engine, questions, *models) == {
             "meta/tiny@main": "c0ffee",
             "meta/tiny@refs/pr/1": "decaf",
         }
 
     @pytest.mark.usefixtures("hub")
     @pytest.mark.parametrize("model", ["meta/gone", "meta/odd", "meta/broken"])
-    def test_what_the_hub_does_not_tell_is_left_out(self, model: str):
-        models = [HubModel(id=model, revision="main"), HubModel(id="meta/tiny", revision="main")]
-        assert hub_commits(models) == {"meta/tiny@main": "c0ffee"}
+    def test_what_the_hub_does_not_tell_is_left_out(
+        self, engine: Engine, questions: HostQuestions, model: str
+    ):
+        found = self.told(engine, questions, HubModel(id=model, revision="main"), TINY)
+        assert found == {TINY.key: "c0ffee"}
 
-    def test_without_a_hub_nothing_is_told(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
-        assert hub_commits([HubModel(id="meta/tiny", revision="main")]) == {}
-
-    def test_a_commit_is_one_already(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    def test_a_commit_is_one_already(
+        self, engine: Engine, questions: HostQuestions, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
         commit = "0123456789" * 4
-        told = hub_commits([HubModel(id="meta/tiny", revision=commit)])
+        told = self.told(engine, questions, HubModel(id="meta/tiny", revision=commit))
         assert told == {f"meta/tiny@{commit}": commit}
 
-    def test_one_that_hangs_is_given_up(self, monkeypatch: pytest.MonkeyPatch):
+    def test_one_that_hangs_is_given_up(
+        self, engine: Engine, questions: HostQuestions, monkeypatch: pytest.MonkeyPatch
+    ):
         monkeypatch.setattr(contents, "HUB_SECONDS", 0.2)
         with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as silent:
             monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.server_port}")
-            assert hub_commits([HubModel(id="meta/tiny", revision="main")]) == {}
+            assert self.told(engine, questions, TINY) == {}
+
+    def test_without_a_hub_the_last_one_that_was_fetched_counts(
+        self,
+        bench: Bench,
+        engine: Engine,
+        questions: HostQuestions,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
+        cache = f"{bench.stack}-hf-cache"
+        asked = replace(questions, hub_cache=cache)
+        assert self.told(engine, asked, TINY) == {}
+        bench.make_volume("hf-cache")
+        assert self.told(engine, asked, TINY) == {}
+        bench.shell(
+            f"mkdir -p {HF_CACHE}/hub/models--meta--tiny/snapshots; "
+            f"cd {HF_CACHE}/hub/models--meta--tiny/snapshots; mkdir newer older; "
+            "echo '{}' > older/config.json; touch -d 2001-01-01 older",
+            volume=cache,
+            target=str(HF_CACHE),
+        )
+        other = HubModel(id="meta/other", revision="main")
+        assert self.told(engine, asked, TINY, other) == {TINY.key: "newer"}
+        assert bench.containers() == []
 
 
 @pytest.mark.engine
@@ -103,6 +144,18 @@ class TestImageDigests:
     def test_what_neither_engine_nor_registry_tells_is_left_out(self, bench: Bench, engine: Engine):
         nowhere = f"127.0.0.1:1/{bench.stack}:none"
         assert image_digests(engine, [nowhere, IMAGE]).keys() == {IMAGE}
+
+    def test_a_digest_is_one_already(self, engine: Engine):
+        digest = f"sha256:{'0' * 64}"
+        pinned = f"127.0.0.1:1/nowhere@{digest}"
+        assert image_digests(engine, [pinned]) == {pinned: digest}
+
+    def test_one_that_nobody_tells_is_a_problem(
+        self, bench: Bench, look: HostLook, questions: HostQuestions
+    ):
+        nowhere = f"127.0.0.1:1/{bench.stack}:none"
+        (problem,) = look.report(replace(questions, pulled_images=(nowhere, IMAGE))).problems
+        assert (problem.key, problem.value) == ("images", repr(nowhere))
 
 
 INDEX = '{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}'

@@ -47,8 +47,7 @@ def ask(bench: Bench, questions: HostQuestions, asked: TokenQuestions) -> Tokens
 
 
 def steps(bench: Bench, questions: HostQuestions, *probes: Probe) -> Tokens:
-    helpers = ("finetune-stack/nowhere:none", IMAGE)
-    return ask(bench, questions, TokenQuestions(probes=probes, helper_images=helpers))
+    return ask(bench, questions, TokenQuestions(probes=probes))
 
 
 class TestSteps:
@@ -108,13 +107,6 @@ class TestSteps:
         found = ask(bench, questions, TokenQuestions(probes=probes))
         assert (found.steps["a"], found.steps["b"]) == ("a", "b")
         assert len(found.steps["lost"]) == 32
-
-    def test_without_any_image_to_look_through_the_work_counts_as_lost(
-        self, bench: Bench, questions: HostQuestions
-    ):
-        write(bench)
-        found = ask(bench, questions, TokenQuestions(probes=(probe(bench),)))
-        assert found.missing == ("s",)
 
     def test_a_model_counts_only_while_it_is_the_one_that_is_served(
         self, bench: Bench, questions: HostQuestions

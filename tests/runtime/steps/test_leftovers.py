@@ -7,7 +7,7 @@ import pytest
 from plan.owner import Owner
 from plan.step import LeftoversStep
 from runtime.docker.containers import step_labels
-from runtime.host.tokens import HELPER
+from runtime.host.place import HELPER
 from tests.runtime.conftest import IMAGE, TEST_LABEL, Bench
 
 pytestmark = pytest.mark.engine
