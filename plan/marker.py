@@ -14,7 +14,7 @@ from plan.codec import DecodeError, decode
 M = TypeVar("M")
 
 FORMER_IDENTITY = "fingerprint"
-"""What the version before this one called the identity. Read for one release."""
+"""What a served model's marker of the version before calls the identity; read for one release."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +56,22 @@ def read_artefact_marker(content: bytes | None) -> ArtefactMarker | None:
 
 
 def read_served_marker(content: bytes | None) -> ServedModelMarker | None:
-    """The marker in a file; None when there is none or it was cut off half-way."""
-    return _read(ServedModelMarker, content)
+    """The marker in a file; None when there is none or it was cut off half-way.
+
+    One of the version before counts: it says which model is there to be removed.
+    """
+    return _read(ServedModelMarker, content, former_keys={FORMER_IDENTITY: "identity"})
 
 
-def _read(kind: type[M], content: bytes | None) -> M | None:
+def _read(
+    kind: type[M], content: bytes | None, *, former_keys: Mapping[str, str] | None = None
+) -> M | None:
+    if content is None:
+        return None
     try:
-        said = json.loads(content or b"")
-        if FORMER_IDENTITY in said:
-            said = {"identity": said[FORMER_IDENTITY], **said}
+        said = json.loads(content)
+        if isinstance(said, dict):
+            said = {(former_keys or {}).get(key, key): value for key, value in said.items()}
         return decode(kind, json.dumps(said))
-    except (ValueError, TypeError, DecodeError):
+    except (ValueError, DecodeError):
         return None

@@ -41,9 +41,7 @@ class TestReading:
         assert read_artefact_marker(content) is None
         assert read_served_marker(content) is None
 
-    def test_one_of_the_version_before_says_fingerprint(self):
-        found = read_artefact_marker(b'{"fingerprint": "f1", "token": "t1"}')
-        assert found == ArtefactMarker(identity="f1", token="t1")
+    def test_a_served_model_of_the_version_before_says_fingerprint(self):
         served = read_served_marker(
             b'{"fingerprint": "f1", "step": "s", "model": "guide:latest", "manifest": "/m", '
             b'"manifest_digest": "d", "token": "t1", "answers": [{"prompt": "p", "answer": "a"}]}'

@@ -69,11 +69,6 @@ class TestSteps:
             assert first.steps[lost] != second.steps[lost]
         assert bench.containers() == []
 
-    def test_a_marker_of_the_version_before_counts(self, bench: Bench, questions: HostQuestions):
-        former = MARKER.replace("identity", "fingerprint").replace("TOKEN", "t1")
-        bench.shell(f'echo "{former}" > /app/output/m.json')
-        assert steps(bench, questions, probe(bench)).steps == {"s": "t1"}
-
     def test_a_container_of_the_stack_that_mounts_the_volume_is_enough(
         self, bench: Bench, questions: HostQuestions
     ):
