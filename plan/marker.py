@@ -4,6 +4,7 @@ The one inside an artefact begins to count with the rename that completes the ar
 served model lies in the store that the model is in.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,6 +12,9 @@ from typing import TypeVar
 from plan.codec import DecodeError, decode
 
 M = TypeVar("M")
+
+FORMER_IDENTITY = "fingerprint"
+"""What a served model's marker of the version before calls the identity; read for one release."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +56,22 @@ def read_artefact_marker(content: bytes | None) -> ArtefactMarker | None:
 
 
 def read_served_marker(content: bytes | None) -> ServedModelMarker | None:
-    """The marker in a file; None when there is none or it was cut off half-way."""
-    return _read(ServedModelMarker, content)
+    """The marker in a file; None when there is none or it was cut off half-way.
+
+    One of the version before counts: it says which model is there to be removed.
+    """
+    return _read(ServedModelMarker, content, former_keys={FORMER_IDENTITY: "identity"})
 
 
-def _read(kind: type[M], content: bytes | None) -> M | None:
+def _read(
+    kind: type[M], content: bytes | None, *, former_keys: Mapping[str, str] | None = None
+) -> M | None:
     if content is None:
         return None
     try:
-        return decode(kind, content)
-    except DecodeError:
+        said = json.loads(content)
+        if isinstance(said, dict):
+            said = {(former_keys or {}).get(key, key): value for key, value in said.items()}
+        return decode(kind, json.dumps(said))
+    except (ValueError, DecodeError):
         return None

@@ -40,12 +40,16 @@ def say(line: str) -> None:
 
 def run_program(program: Program, action: str) -> int:
     """Converge or delete what the request on stdin asks for; the exit code."""
+    act = {"converge": program.converge, "delete": program.delete}[action]
+    return run(act, Request[program.KIND])  # type: ignore[name-defined]
+
+
+def run(act: Callable[[Any], Any], kind: type[Any]) -> int:
+    """Do what the request on stdin, of this kind, asks for; the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
-    act = {"converge": program.converge, "delete": program.delete}[action]
     try:
-        request = decode(Request[program.KIND], sys.stdin.read())  # type: ignore[name-defined]
-        print(encode(act(request)), flush=True)
+        print(encode(act(decode(kind, sys.stdin.read()))), flush=True)
     except DecodeError as error:
         say(f"error: the request on stdin cannot be read: {error}")
         return 1

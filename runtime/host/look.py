@@ -63,6 +63,10 @@ class HostLook:
         )
         return HostReport(facts=facts, problems=problems)
 
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._engine.close()
+
     def tokens(self, questions: TokenQuestions) -> Tokens:
         """The token of all work that is there, and a new one for what is not.
 

@@ -30,10 +30,7 @@ def find_tokens(
     return Tokens(
         steps={step: token or uuid.uuid4().hex for step, token in steps.items()},
         missing=tuple(step for step, token in steps.items() if token is None),
-        images={
-            role: _image_token(engine, image) or uuid.uuid4().hex
-            for role, image in questions.images.items()
-        },
+        images={role: _image_token(engine, image) for role, image in questions.images.items()},
         services=_service_tokens(snapshot, owner, questions.services),
     )
 
@@ -56,12 +53,12 @@ def _service_tokens(snapshot: Snapshot, owner: Owner, services: Sequence[str]) -
     }
 
 
-def _image_token(engine: Engine, image: str) -> str | None:
+def _image_token(engine: Engine, image: str) -> str:
     try:
         with engine.calls() as api:
             config = api.inspect_image(image)["Config"]  # type: ignore[no-untyped-call]
     except MissingError:
-        return None
+        return uuid.uuid4().hex
     # A label that is not there was left out by a version that had no such label.
     return str((config.get("Labels") or {}).get(labels.TOKEN, ""))
 

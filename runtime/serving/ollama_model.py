@@ -77,12 +77,12 @@ def _replace(engine: Engine, step: OllamaModelStep, *, is_served: bool) -> list[
     try:
         ollama.create(candidate, step.quantize)
         answers = _ask(ollama, step, candidate, is_served=is_served)
+        ollama.replace(step.served_name, candidate, is_served=is_served)
     except (StepError, Interrupted):
         # Whatever went wrong: nothing of it stays, and what was served goes on answering.
         with contextlib.suppress(StepError):
             ollama.remove([candidate])
         raise
-    ollama.replace(step.served_name, candidate, is_served=is_served)
     say(f"{title}: it takes the name {step.served_name}")
     return answers
 

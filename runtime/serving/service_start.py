@@ -25,6 +25,7 @@ PROBE_SECONDS = 10.0
 LOOK_SECONDS = 0.3
 LOG_TAIL = 200
 LAST_WORDS = 5
+ENDED = ("exited", "created")
 
 
 def converge(request: Request[ServiceStartStep]) -> Mapping[str, str]:
@@ -36,7 +37,8 @@ def converge(request: Request[ServiceStartStep]) -> Mapping[str, str]:
     state = _state(engine, step)
     if _has_made_room(engine, request):
         return _made_room(step)
-    if state["Status"] in ("exited", "created") and not _has_failed(state):
+    if state["Status"] in ENDED:
+        # The engine starts a service that ends by itself again: this one was told to stop.
         say(f"{step.title}: it was stopped; starting it")
         containers.start(engine, step.name, step.name)
     began = said = time.monotonic()
@@ -93,16 +95,17 @@ def _state(engine: Engine, step: ServiceStartStep) -> Mapping[str, Any]:
 
 
 def _has_failed(state: Mapping[str, Any]) -> bool:
-    """Whether it ended by itself, and is not at work for the first time."""
-    ended_badly = state["Status"] == "exited" and state["ExitCode"] != 0
-    return bool(ended_badly or state["Status"] == "restarting" or state["RestartCount"])
+    """Whether it ended after it was started, also where the engine has started it again."""
+    return state["Status"] in ("exited", "dead", "restarting") or bool(state["RestartCount"])
 
 
 def _failure(engine: Engine, step: ServiceStartStep, state: Mapping[str, Any]) -> str:
     log = _log(engine, step, lines=LOG_TAIL)
     found = diagnose(log, exit_code=int(state["ExitCode"]), out_of_memory=bool(state["OOMKilled"]))
+    # One that the engine has started again has no exit code any more.
+    how = "again and again" if state["Status"] == "running" else f"(exit code {state['ExitCode']})"
     return (
-        f"container {step.name} ended with exit code {state['ExitCode']}: {found}\n"
+        f"container {step.name} ended {how}: {found}\n"
         f"  It is configured in {step.settings}. Its log: docker logs {step.name}"
     )
 
@@ -119,7 +122,7 @@ def _overdue(engine: Engine, step: ServiceStartStep) -> str:
 
 def _log(engine: Engine, step: ServiceStartStep, *, lines: int) -> str:
     """The end of its log, without the secrets that its environment holds."""
-    environment = containers.inspect(engine, step.name)["Config"]["Env"]
+    environment = containers.inspect(engine, step.name)["Config"]["Env"] or ()
     given = dict(entry.partition("=")[::2] for entry in environment)
     secrets = [given[name] for name in step.secret_environment if name in given]
     return mask(clean(read_log(engine, step.name, lines=lines)), secrets)

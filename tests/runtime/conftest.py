@@ -4,20 +4,34 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
+from plan import labels, paths
+from plan.codec import encode
+from plan.container import MIB, Container, Mount
+from plan.owner import Owner
+from plan.step import ContainerStepPlan, Request, StepPlan
+from runtime.docker.engine import Engine
+from tests.runtime.ollama_stand_in import OllamaStandIn
+
 PROJECT = Path(__file__).parents[2]
 IMAGE = os.environ.get("FINETUNE_TEST_IMAGE", "debian:trixie-slim")
 PATIENCE_SECONDS = 30
+TOKEN = "t1"
+TEST_LABEL = f"{labels.NAMESPACE}.test"
+"""On what the tests put beside the programs' own things."""
 
 
 @dataclass
@@ -40,91 +54,99 @@ class Bench:
     """One stack's worth of names, and the means to run programs under them."""
 
     client: Any
+    engine: str | None = None
     stack: str = field(default_factory=lambda: f"fts-test-{secrets.token_hex(4)}")
 
     _lookouts: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     @property
+    def owner(self) -> Owner:
+        return Owner(stack=self.stack, id="0123456789ab")
+
+    @property
     def volume(self) -> str:
         return f"{self.stack}-output"
 
+    def make_volume(self, role: str = "output") -> str:
+        """A volume of the stack, as the provider makes it; its name."""
+        name = f"{self.stack}-{role}"
+        self.client.volumes.create(name, labels=self.owner.labels)
+        return name
+
     def start(
-        self, program: str, action: str, spec: Mapping[str, Any], **environment: str
+        self,
+        noun: str,
+        action: str,
+        step: StepPlan,
+        *,
+        token: str = TOKEN,
+        owner: Owner | None = None,
+        **environment: str,
     ) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, f"runtime/{program}.py", action],
-            cwd=PROJECT,
-            env={**os.environ, **environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        request = Request(engine=self.engine, owner=owner or self.owner, step=step, token=token)
+        return start_program(["-m", "runtime", noun, action], encode(request), environment)
+
+    def run(self, noun: str, action: str, step: StepPlan, **given: Any) -> Outcome:
+        return end(self.start(noun, action, step, **given))
+
+    def converge(self, step: ContainerStepPlan, **given: Any) -> Outcome:
+        return self.run(step.noun, "converge", step, **given)
+
+    def leave_at_work(self, step: ContainerStepPlan) -> None:
+        """A step whose caller was killed while its container goes on."""
+        process = self.start(step.noun, "converge", step)
+        self.wait(self.is_running)
+        process.kill()
+        end(process)
+
+    def step(
+        self,
+        script: str,
+        *,
+        identity: str = "f1",
+        container: Mapping[str, Any] | None = None,
+        **changes: Any,
+    ) -> ContainerStepPlan:
+        """A step whose container runs a shell script; `$partial` and `$artefact` are set.
+
+        The volume that it writes to is there.
+        """
+        self.make_volume()
+        places = {"partial": paths.partial(identity), "artefact": paths.artefact(identity)}
+        assignments = "; ".join(f"{key}={value}" for key, value in places.items())
+        plain = Container(
+            image=IMAGE,
+            command=("sh", "-ec", f"{assignments}; {script}"),
+            mounts=(self.mount(),),
+            # No step of these tests needs a network, and without one it starts sooner.
+            network="none",
+            shm_bytes=64 * MIB,
         )
-        assert process.stdin
-        process.stdin.write(json.dumps(spec))
-        process.stdin.close()
-        process.stdin = None
-        return process
-
-    def run(self, program: str, action: str, spec: Mapping[str, Any], **env: str) -> Outcome:
-        return self.end(self.start(program, action, spec, **env))
-
-    def end(self, process: subprocess.Popen[str]) -> Outcome:
-        output, words = process.communicate(timeout=PATIENCE_SECONDS)
-        assert "Traceback" not in words, words
-        return Outcome(code=process.returncode, output=output, words=words)
-
-    def converge(self, spec: Mapping[str, Any], **env: str) -> Outcome:
-        return self.run("steps/stage", "converge", spec, **env)
-
-    def stage(self, script: str, *, fingerprint: str = "f1", **changes: Any) -> dict[str, Any]:
-        """A stage whose container runs a shell script; `$partial` and `$artefact` are set."""
-        artefact = f"/app/output/runs/{fingerprint}"
-        paths = {"partial": f"{artefact}.partial", "artefact": artefact}
-        assignments = "; ".join(f"{key}={value}" for key, value in paths.items())
-        return {
-            "engine": None,
-            "stack": self.stack,
+        given: dict[str, Any] = {
             "name": f"{self.stack}-sft",
             "noun": "training-run",
             "title": "train guide: sft, lora",
-            "fingerprint": fingerprint,
-            "token": "t1",
-            "container": {
-                "image": IMAGE,
-                "command": ["sh", "-ec", f"{assignments}; {script}"],
-                "environment": {},
-                "mounts": [self.mount()],
-                # No step of these tests needs a network, and without one it starts sooner.
-                "network": "none",
-                "shm_bytes": 64 * 1024**2,
-                "accelerator": {},
-            },
-            **paths,
-            "marker": f"{artefact}/complete.json",
-            "files": {},
-            "uploads": {},
             "progress_log": "trainer_log.jsonl",
             "results": "all_results.json",
-            "secret_environment": [],
-            "preload": None,
             "deadline_seconds": 60,
             **changes,
         }
+        return ContainerStepPlan(
+            identity=identity, container=replace(plain, **(container or {})), **given
+        )
 
-    def mount(self, **changes: Any) -> dict[str, Any]:
-        mount = {"type": "volume", "source": self.volume, "target": "/app/output"}
-        return {**mount, "read_only": False, **changes}
+    def mount(self) -> Mount:
+        return Mount(source=self.volume, target=str(paths.OUTPUT))
 
     def container(self, name: str = "sft") -> Any:
-        """The stage's container, or None."""
+        """The step's container, or None."""
         try:
             return self.client.containers.get(f"{self.stack}-{name}")
         except docker.errors.NotFound:
             return None
 
     def containers(self) -> list[Any]:
-        label = f"finetune-stack.stack={self.stack}"
+        label = f"{labels.STACK}={self.stack}"
         return list(self.client.containers.list(all=True, filters={"label": label}))
 
     def starts_since(self, moment: float) -> list[str]:
@@ -134,7 +156,7 @@ class Bench:
             filters={
                 "type": "container",
                 "event": "start",
-                "label": f"finetune-stack.stack={self.stack}",
+                "label": f"{labels.STACK}={self.stack}",
             },
             decode=True,
         )
@@ -154,7 +176,7 @@ class Bench:
                 volumes={place[0]: {"bind": target, "mode": "rw"}},
                 network_mode="none",
                 init=True,
-                labels={"finetune-stack.test": self.stack},
+                labels={TEST_LABEL: self.stack},
                 detach=True,
             )
         code, output = self._lookouts[place].exec_run(["sh", "-ec", script])
@@ -172,9 +194,9 @@ class Bench:
         return container is not None and container.status == "running"
 
     def clear(self) -> None:
-        for label in ("stack", "test"):
+        for label in (labels.STACK, TEST_LABEL):
             found = self.client.containers.list(
-                all=True, filters={"label": f"finetune-stack.{label}={self.stack}"}
+                all=True, filters={"label": f"{label}={self.stack}"}
             )
             for container in found:
                 container.remove(force=True, v=True)
@@ -182,6 +204,64 @@ class Bench:
             volume.remove(force=True)
         for network in self.client.networks.list(names=[self.stack]):
             network.remove()
+
+
+def start_program(
+    arguments: Sequence[str], stdin: str, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin
+    process.stdin.write(stdin)
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def end(process: subprocess.Popen[str]) -> Outcome:
+    """How a program ends; one that does not end in time fails the test and is gone."""
+    try:
+        output, words = process.communicate(timeout=PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        raise
+    assert "Traceback" not in words, words
+    return Outcome(code=process.returncode, output=output, words=words)
+
+
+class Heard:
+    """What a running program says, as it says it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.words = ""
+        self.process = process
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def end(self) -> int:
+        """The exit code, once the program has ended by itself."""
+        self._listener.join(timeout=PATIENCE_SECONDS)
+        self.process.communicate(timeout=PATIENCE_SECONDS)
+        assert "Traceback" not in self.words, self.words
+        return self.process.returncode
+
+    def give_up(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self._listener.join()
+        self.process.communicate()
+
+    def _listen(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.words += line
 
 
 @pytest.fixture(scope="session")
@@ -200,6 +280,28 @@ def bench(docker_client: Any) -> Iterator[Bench]:
         yield made
     finally:
         made.clear()
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """The engine, by the programs' own means."""
+    with closing(Engine()) as made:
+        yield made
+
+
+@pytest.fixture
+def ollama(bench: Bench) -> OllamaStandIn:
+    """The stack's Ollama server, with a stand-in for its client."""
+    container = bench.client.containers.create(
+        IMAGE,
+        ["sleep", "600"],
+        name=f"{bench.stack}-ollama-server",
+        init=True,
+        network_mode="none",
+        volumes={bench.make_volume("ollama"): {"bind": str(paths.OLLAMA_STORE), "mode": "rw"}},
+        labels=bench.owner.labels,
+    )
+    return OllamaStandIn(container)
 
 
 @pytest.fixture

@@ -1,42 +1,44 @@
 """What the engine is told about a container, as the engine itself tells it back (F6, F7, T8)."""
 
-from contextlib import closing
+from typing import Any
 
 import pytest
 
+from plan import labels
+from plan.container import MIB, Accelerator, Container, Mount
+from plan.owner import Owner
 from runtime.docker import containers
+from runtime.docker.containers import step_labels
 from runtime.docker.engine import Engine
-from tests.runtime.conftest import IMAGE, Bench
+from runtime.failure import StepError
+from tests.runtime.conftest import IMAGE, TEST_LABEL, Bench
 
 pytestmark = pytest.mark.engine
 
 
-def inspect(bench: Bench, spec: containers.ContainerSpec) -> dict[str, object]:
-    step = containers.Step(stack=bench.stack, name=f"{bench.stack}-sft", fingerprint="f1")
-    with closing(Engine()) as engine:
-        containers.create(engine, step.name, spec, step.labels)
-    attributes: dict[str, object] = bench.container().attrs
+def told(bench: Bench, engine: Engine, container: Container) -> dict[str, Any]:
+    """What the engine says of a container that was made from a plan."""
+    given = step_labels(bench.owner, "sft", "f1")
+    containers.create(engine, f"{bench.stack}-sft", container, given)
+    attributes: dict[str, Any] = bench.container().attrs
     return attributes
 
 
-def test_an_accelerator_is_handed_over(bench: Bench):
-    spec = containers.ContainerSpec(
-        image=IMAGE,
-        accelerator=containers.Accelerator(
-            gpus="all",
-            devices=("/dev/null",),
-            groups=("video",),
-            host_mounts=("/etc/hostname",),
-            security_opts=("seccomp=unconfined",),
-        ),
+def test_an_accelerator_is_handed_over(bench: Bench, engine: Engine):
+    accelerator = Accelerator(
+        gpus="all",
+        devices=("/dev/null",),
+        groups=("video",),
+        host_mounts=("/etc/hostname",),
+        security_opts=("seccomp=unconfined",),
     )
-    host: dict[str, object] = inspect(bench, spec)["HostConfig"]  # type: ignore[assignment]
-    (request,) = host["DeviceRequests"]  # type: ignore[misc]
+    host = told(bench, engine, Container(image=IMAGE, accelerator=accelerator))["HostConfig"]
+    (request,) = host["DeviceRequests"]
     assert (request["Count"], request["Capabilities"]) == (-1, [["gpu"]])
-    assert host["Devices"][0]["PathInContainer"] == "/dev/null"  # type: ignore[index]
+    assert host["Devices"][0]["PathInContainer"] == "/dev/null"
     assert host["GroupAdd"] == ["video"]
     assert host["SecurityOpt"] == ["seccomp=unconfined"]
-    (driver,) = host["Mounts"]  # type: ignore[misc]
+    (driver,) = host["Mounts"]
     assert (driver["Type"], driver["Target"], driver["ReadOnly"]) == (
         "bind",
         "/etc/hostname",
@@ -44,30 +46,59 @@ def test_an_accelerator_is_handed_over(bench: Bench):
     )
 
 
-def test_a_number_of_gpus_is_a_number_of_devices(bench: Bench):
-    spec = containers.ContainerSpec(image=IMAGE, accelerator=containers.Accelerator(gpus="2"))
-    host: dict[str, object] = inspect(bench, spec)["HostConfig"]  # type: ignore[assignment]
-    assert host["DeviceRequests"][0]["Count"] == 2  # type: ignore[index]
+def test_a_number_of_gpus_is_a_number_of_devices(bench: Bench, engine: Engine):
+    container = Container(image=IMAGE, accelerator=Accelerator(gpus="2"))
+    host = told(bench, engine, container)["HostConfig"]
+    assert host["DeviceRequests"][0]["Count"] == 2
 
 
-def test_mounts_shared_memory_labels_and_an_init_process(bench: Bench):
-    spec = containers.ContainerSpec(
+def test_mounts_shared_memory_labels_and_an_init_process(bench: Bench, engine: Engine):
+    container = Container(
         image=IMAGE,
         command=("true",),
         environment={"A": "b=c"},
         mounts=(
-            containers.Mount(type="volume", source=bench.volume, target="/out"),
-            containers.Mount(type="bind", source="/etc", target="/host", read_only=True),
+            Mount(source=bench.make_volume(), target="/out"),
+            Mount(source="/etc", target="/host", read_only=True),
         ),
-        shm_bytes=32 * 1024**2,
+        shm_bytes=32 * MIB,
     )
-    told = inspect(bench, spec)
-    host: dict[str, object] = told["HostConfig"]  # type: ignore[assignment]
-    config: dict[str, object] = told["Config"]  # type: ignore[assignment]
-    assert (host["ShmSize"], host["Init"], host["AutoRemove"]) == (32 * 1024**2, True, False)
-    assert {(mount["Type"], mount["RW"]) for mount in told["Mounts"]} == {  # type: ignore[attr-defined]
+    found = told(bench, engine, container)
+    host, config = found["HostConfig"], found["Config"]
+    assert (host["ShmSize"], host["Init"], host["AutoRemove"]) == (32 * MIB, True, False)
+    assert host["NetworkMode"] == "none"
+    assert {(mount["Type"], mount["RW"]) for mount in found["Mounts"]} == {
         ("volume", True),
         ("bind", False),
     }
-    assert config["Labels"]["finetune-stack.fingerprint"] == "f1"  # type: ignore[index]
-    assert "A=b=c" in config["Env"]  # type: ignore[operator]
+    given = {
+        labels.STACK: bench.stack,
+        labels.OWNER: bench.owner.id,
+        labels.STEP: "sft",
+        labels.IDENTITY: "f1",
+    }
+    assert given.items() <= config["Labels"].items()
+    assert "A=b=c" in config["Env"]
+
+
+def test_a_volume_that_is_gone_is_not_made_by_the_engine(bench: Bench, engine: Engine):
+    container = Container(image=IMAGE, mounts=(Mount(source=bench.volume, target="/out"),))
+    with pytest.raises(StepError, match=f"volume {bench.volume} is gone"):
+        containers.create(engine, bench.stack, container, {})
+    assert bench.client.volumes.list(filters={"name": bench.volume}) == []
+
+
+def test_the_containers_of_a_step_are_those_of_its_owner(bench: Bench, engine: Engine):
+    owners = {
+        "own": bench.owner,
+        "of-the-version-before": Owner(stack=bench.stack),
+        "another-users": Owner(stack=bench.stack, id="another"),
+    }
+    for name, owner in owners.items():
+        given = {**step_labels(owner, "sft", "f1"), TEST_LABEL: bench.stack}
+        containers.create(engine, f"{bench.stack}-{name}", Container(image=IMAGE), given)
+    found = containers.containers_of(engine, bench.owner, "sft")
+    assert {containers.name_of(container) for container in found} == {
+        f"{bench.stack}-own",
+        f"{bench.stack}-of-the-version-before",
+    }

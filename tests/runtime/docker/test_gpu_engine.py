@@ -18,13 +18,15 @@ from typing import Any
 import docker
 import pytest
 
+from plan.container import Accelerator
+from plan.step import ContainerStepPlan
 from tests.runtime import nvidia_hook
 from tests.runtime.conftest import IMAGE, Bench
 from toolchain.engine_daemon import Daemon, running_pid, start, stop
 
 pytestmark = pytest.mark.engine
 
-LOOK = 'nvidia-smi > "$partial/seen"; mv "$partial" "$artefact"'
+LOOK = 'nvidia-smi > "$partial/seen"; mv -T "$partial" "$artefact"'
 
 
 @dataclass
@@ -72,22 +74,25 @@ def gpu_engine(docker_client: Any) -> Iterator[GpuEngine]:
 
 @pytest.fixture
 def gpu_bench(gpu_engine: GpuEngine) -> Iterator[Bench]:
-    made = Bench(gpu_engine.client)
+    made = Bench(gpu_engine.client, gpu_engine.host)
     try:
         yield made
     finally:
         made.clear()
 
 
-def stage(engine: GpuEngine, bench: Bench, script: str, **accelerator: Any) -> dict[str, Any]:
-    spec = bench.stage(script, results=None, progress_log=None)
-    spec["engine"] = engine.host
-    spec["container"]["accelerator"] = accelerator
-    return spec
+def look(bench: Bench, **accelerator: Any) -> ContainerStepPlan:
+    """A step that asks what GPUs it has."""
+    return bench.step(
+        LOOK,
+        container={"accelerator": Accelerator(**accelerator)},
+        results=None,
+        progress_log=None,
+    )
 
 
 def test_a_step_sees_the_gpus(gpu_engine: GpuEngine, gpu_bench: Bench):
-    outcome = gpu_bench.converge(stage(gpu_engine, gpu_bench, LOOK, gpus="all"))
+    outcome = gpu_bench.converge(look(gpu_bench, gpus="all"))
     assert outcome.code == 0, outcome.words
     seen = gpu_bench.shell("cat /app/output/runs/f1/seen")
     assert seen.startswith("GPU 0: Stand-in (devices: all")
@@ -98,25 +103,21 @@ def test_a_step_sees_the_gpus(gpu_engine: GpuEngine, gpu_bench: Bench):
 
 def test_a_step_on_a_cpu_host_asks_for_none(gpu_engine: GpuEngine, gpu_bench: Bench):
     before = gpu_engine.told()
-    outcome = gpu_bench.converge(stage(gpu_engine, gpu_bench, LOOK))
+    outcome = gpu_bench.converge(look(gpu_bench))
     assert outcome.code == 1
     assert "nvidia-smi: not found" in outcome.words
     assert gpu_engine.told() == before
 
 
 def test_an_engine_without_a_gpu_runtime_is_explained(bench: Bench):
-    spec = bench.stage(LOOK, results=None)
-    spec["container"]["accelerator"] = {"gpus": "all"}
-    outcome = bench.converge(spec)
+    outcome = bench.converge(look(bench, gpus="all"))
     assert outcome.code == 1
     assert "cannot be started: could not select device driver" in outcome.words
     assert "Install the NVIDIA Container Toolkit" in outcome.words
 
 
 def test_a_device_that_is_not_there_is_explained(bench: Bench):
-    spec = bench.stage(LOOK, results=None)
-    spec["container"]["accelerator"] = {"devices": ["/dev/no-such-accelerator"]}
-    outcome = bench.converge(spec)
+    outcome = bench.converge(look(bench, devices=("/dev/no-such-accelerator",)))
     assert outcome.code == 1
     assert "no-such-accelerator" in outcome.words
     assert "host.gpu.count" in outcome.words

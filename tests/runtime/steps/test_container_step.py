@@ -1,4 +1,4 @@
-"""Stages on the real engine: made once, attached to, resumed, superseded, explained (T2, F5)."""
+"""Steps in containers, on the real engine: made once, attached to, resumed, explained (T2, F5)."""
 
 import json
 import signal
@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.runtime.conftest import Bench
+from planning.step import then_complete
+from tests.runtime.conftest import IMAGE, TEST_LABEL, Bench, end
 
 pytestmark = pytest.mark.engine
 
@@ -25,16 +26,16 @@ def count(total: int) -> str:
     return COUNT.replace("TOTAL", str(total))
 
 
-def starts(bench: Bench, fingerprint: str = "f1") -> int:
-    return len(bench.shell(f"cat /app/output/runs/{fingerprint}*/starts").split())
+def starts(bench: Bench, identity: str = "f1") -> int:
+    return len(bench.shell(f"cat /app/output/runs/{identity}*/starts").split())
 
 
 class TestConverge:
     def test_it_runs_to_completion_and_tells_how_far_it_is(self, bench: Bench):
-        outcome = bench.converge(bench.stage(count(15)))
+        outcome = bench.converge(bench.step(count(15)))
         assert outcome.code == 0, outcome.words
         assert outcome.result == {
-            "fingerprint": "f1",
+            "identity": "f1",
             "artefact": "/app/output/runs/f1",
             "results": {"train_loss": 0.5},
         }
@@ -42,73 +43,95 @@ class TestConverge:
         assert "loss 1.5, 0:00:41 left" in outcome.words
         assert bench.containers() == []
         marker = json.loads(bench.shell("cat /app/output/runs/f1/complete.json"))
-        assert marker == {"fingerprint": "f1", "token": "t1"}
+        assert marker == {
+            "identity": "f1",
+            "step": f"{bench.stack}-sft",
+            "stack": bench.stack,
+            "token": "t1",
+        }
 
     def test_a_second_run_starts_nothing_and_says_the_same(self, bench: Bench):
-        spec = bench.stage(count(1))
-        first = bench.converge(spec)
+        step = bench.step(count(1))
+        first = bench.converge(step)
         moment = time.time()
-        second = bench.converge({**spec, "token": "t2"})
+        second = bench.converge(step, token="t2")
         assert second.output == first.output
         assert bench.starts_since(moment) == []
         assert bench.containers() == []
         marker = json.loads(bench.shell("cat /app/output/runs/f1/complete.json"))
         assert marker["token"] == "t2"
 
-    def test_a_lost_marker_is_written_again_and_what_else_it_says_is_kept(self, bench: Bench):
-        bench.shell("mkdir -p /app/output/runs/f1; echo '{\"by\": 1}' > /app/output/runs/f1/c.json")
-        spec = bench.stage("exit 9", marker="/app/output/runs/f1/c.json", results=None)
-        assert bench.converge(spec).result["results"] == {}
-        marker = json.loads(bench.shell("cat /app/output/runs/f1/c.json"))
-        assert marker == {"by": 1, "fingerprint": "f1", "token": "t1"}
+    def test_an_artefact_that_another_run_made_gets_a_marker(self, bench: Bench):
+        bench.shell("mkdir -p /app/output/runs/f1; echo kept > /app/output/runs/f1/work")
+        step = bench.step("exit 9", results=None)
+        assert bench.converge(step).result["results"] == {}
+        marker = json.loads(bench.shell("cat /app/output/runs/f1/complete.json"))
+        assert (marker["identity"], marker["token"]) == ("f1", "t1")
+        assert bench.shell("cat /app/output/runs/f1/work") == "kept\n"
 
     def test_its_files_are_there_before_it_starts(self, bench: Bench):
         program = "runtime/failure.py"
-        spec = bench.stage(
+        step = bench.step(
             "grep -q learning_rate $partial/deep/train.yaml; test -s $partial/program.py; "
             + FINISH,
             files={"deep/train.yaml": "learning_rate: 0.1 # été\n"},
             uploads={"program.py": program},
         )
-        assert bench.converge(spec).code == 0
+        assert bench.converge(step).code == 0
         assert bench.shell("cat /app/output/runs/f1/deep/train.yaml").endswith("été\n")
 
-    def test_a_container_of_that_name_that_is_not_the_stages_is_left_alone(self, bench: Bench):
+    def test_a_container_of_that_name_that_is_not_the_steps_is_left_alone(self, bench: Bench):
         bench.client.containers.create(
-            bench.stage("")["container"]["image"],
-            "true",
-            name=f"{bench.stack}-sft",
-            labels={"finetune-stack.test": bench.stack},
+            IMAGE, "true", name=f"{bench.stack}-sft", labels={TEST_LABEL: bench.stack}
         )
-        outcome = bench.converge(bench.stage(FINISH))
+        outcome = bench.converge(bench.step(FINISH))
         assert outcome.code == 1
         assert "does not belong to this step" in outcome.words
         assert bench.container() is not None
 
     def test_a_missing_image_is_explained(self, bench: Bench):
-        spec = bench.stage(FINISH)
-        spec["container"]["image"] = "finetune-stack/nowhere:none"
-        outcome = bench.converge(spec)
+        step = bench.step(FINISH, container={"image": "finetune-stack/nowhere:none"})
+        outcome = bench.converge(step)
         assert outcome.code == 1
         assert "finetune-stack/nowhere:none" in outcome.words
+        assert "pulumi up --refresh" in outcome.words
 
-    def test_a_spec_without_a_needed_key_is_explained(self, bench: Bench):
-        outcome = bench.converge({"stack": "x"})
-        assert (outcome.code, outcome.output) == (1, "")
-        assert "error: the spec on stdin has no" in outcome.words
+    def test_a_volume_that_is_gone_is_told_and_not_made(self, bench: Bench):
+        step = bench.step(FINISH)
+        bench.client.volumes.get(bench.volume).remove()
+        outcome = bench.converge(step)
+        assert outcome.code == 1
+        assert f"volume {bench.volume} is gone" in outcome.words
+        assert bench.client.volumes.list(filters={"name": bench.volume}) == []
+        assert bench.containers() == []
+
+    @pytest.mark.parametrize("looked_too_early", ["", "test() { return 1; }"])
+    def test_an_artefact_that_appeared_meanwhile_is_not_nested_into(
+        self, bench: Bench, looked_too_early: str
+    ):
+        others = "mkdir /app/output/runs/f1; echo theirs > /app/output/runs/f1/work"
+        command = then_complete("f1", others, looked_too_early or "true")
+        step = bench.step("", container={"command": command}, results=None)
+        assert bench.converge(step).code == 0
+        assert bench.shell("ls /app/output/runs/f1; cat /app/output/runs/f1/work").split() == [
+            "work",
+            "theirs",
+        ]
+        assert bench.converge(step).code == 0
+        assert json.loads(bench.shell("cat /app/output/runs/f1/complete.json"))["token"] == "t1"
 
 
 class TestInterruptions:
     def test_a_killed_container_resumes_from_its_checkpoint(self, bench: Bench):
-        spec = bench.stage(count(12))
-        process = bench.start("steps/stage", "converge", spec)
+        step = bench.step(count(12))
+        process = bench.start("training-run", "converge", step)
         bench.wait(bench.is_running)
         time.sleep(0.4)
         bench.container().kill()
-        killed = bench.end(process)
+        killed = end(process)
         assert killed.code == 1
         assert "was killed" in killed.words
-        outcome = bench.converge(spec)
+        outcome = bench.converge(step)
         assert outcome.code == 0, outcome.words
         assert "resumes" in outcome.words
         assert starts(bench) == 2
@@ -122,84 +145,75 @@ class TestInterruptions:
     def test_it_outlives_its_caller_and_the_next_one_attaches(
         self, bench: Bench, number: signal.Signals, code: int
     ):
-        spec = bench.stage(count(12))
-        process = bench.start("steps/stage", "converge", spec)
+        step = bench.step(count(12))
+        process = bench.start("training-run", "converge", step)
         bench.wait(bench.is_running)
         time.sleep(0.3)
         process.send_signal(number)
-        left = bench.end(process)
+        left = end(process)
         assert left.code == code
         if number != signal.SIGKILL:
             assert "still running" in left.words
             assert "the next `pulumi up` attaches" in left.words
         assert bench.is_running()
-        outcome = bench.converge(spec)
+        outcome = bench.converge(step)
         assert outcome.code == 0, outcome.words
         assert "attached" in outcome.words
         assert starts(bench) == 1
         assert bench.containers() == []
 
     def test_work_that_ended_with_nobody_watching_is_found(self, bench: Bench):
-        spec = bench.stage(count(3))
-        process = bench.start("steps/stage", "converge", spec)
-        bench.wait(bench.is_running)
-        process.kill()
-        bench.end(process)
+        step = bench.step(count(3))
+        bench.leave_at_work(step)
         bench.wait(lambda: not bench.is_running())
         moment = time.time()
-        outcome = bench.converge(spec)
+        outcome = bench.converge(step)
         assert outcome.result["results"] == {"train_loss": 0.5}
         assert bench.starts_since(moment) == []
         assert bench.containers() == []
 
     def test_new_settings_supersede_what_is_at_work(self, bench: Bench):
-        process = bench.start("steps/stage", "converge", bench.stage(count(600)))
-        bench.wait(bench.is_running)
-        time.sleep(0.3)
-        process.kill()
-        bench.end(process)
-        outcome = bench.converge(bench.stage(count(1), fingerprint="f2"))
+        step = bench.step(count(600))
+        bench.leave_at_work(step)
+        outcome = bench.converge(bench.step(count(1), identity="f2"))
         assert outcome.code == 0, outcome.words
         assert "superseded" in outcome.words
         assert int(bench.shell("cat /app/output/runs/f1.partial/checkpoint")) > 0
         assert bench.containers() == []
 
     def test_two_callers_of_the_same_work_both_get_its_result(self, bench: Bench):
-        spec = bench.stage(count(12))
-        first = bench.start("steps/stage", "converge", spec)
+        step = bench.step(count(12))
+        first = bench.start("training-run", "converge", step)
         bench.wait(bench.is_running)
-        second = bench.start("steps/stage", "converge", spec)
-        results = [bench.end(process) for process in (first, second)]
+        second = bench.start("training-run", "converge", step)
+        results = [end(process) for process in (first, second)]
         assert [outcome.code for outcome in results] == [0, 0], results
         assert results[0].output == results[1].output
         assert starts(bench) == 1
 
     def test_a_container_that_somebody_removed_is_not_the_end_of_its_work(self, bench: Bench):
-        spec = bench.stage(f"{FINISH}; sleep 600")
-        process = bench.start("steps/stage", "converge", spec)
+        step = bench.step(f"{FINISH}; sleep 600")
+        process = bench.start("training-run", "converge", step)
         bench.wait(bench.is_running)
         time.sleep(0.5)
         moment = time.time()
         bench.container().remove(force=True)
-        outcome = bench.end(process)
+        outcome = end(process)
         assert outcome.code == 0, outcome.words
         assert bench.starts_since(moment) == []
 
     def test_delete_removes_its_containers_and_no_artefact(self, bench: Bench):
-        process = bench.start("steps/stage", "converge", bench.stage(count(600)))
-        bench.wait(bench.is_running)
-        process.kill()
-        bench.end(process)
-        least = {"engine": None, "stack": bench.stack, "name": f"{bench.stack}-sft"}
-        assert bench.run("steps/stage", "delete", least).result == {"removed": 1}
-        assert bench.run("steps/stage", "delete", least).result == {"removed": 0}
+        step = bench.step(count(600))
+        bench.leave_at_work(step)
+        assert bench.run("training-run", "delete", step).result == {"removed": 1}
+        assert bench.run("training-run", "delete", step).result == {"removed": 0}
         assert "f1.partial" in bench.shell("ls /app/output/runs")
 
 
 class TestFailure:
     def test_a_known_failure_names_the_settings_and_the_container_is_kept(self, bench: Bench):
         script = "echo 'torch.OutOfMemoryError: CUDA out of memory. Tried 2 GiB' >&2; exit 1"
-        outcome = bench.converge(bench.stage(script))
+        outcome = bench.converge(bench.step(script))
         assert (outcome.code, outcome.output) == (1, "")
         assert "per_device_train_batch_size" in outcome.words
         assert f"docker logs {bench.stack}-sft" in outcome.words
@@ -207,31 +221,35 @@ class TestFailure:
         assert "f1.partial" in bench.shell("ls /app/output/runs")
 
     def test_an_unknown_failure_shows_its_last_words(self, bench: Bench):
-        outcome = bench.converge(bench.stage("seq 100; echo something odd; exit 7"))
+        outcome = bench.converge(bench.step("seq 100; echo something odd; exit 7"))
         assert "exit code 7" in outcome.words
         assert "| something odd" in outcome.words
         assert "| 10\n" not in outcome.words
 
-    def test_a_failed_stage_starts_again_in_a_container_of_its_own(self, bench: Bench):
-        bench.converge(bench.stage("exit 1"))
-        assert bench.converge(bench.stage(FINISH)).code == 0
+    def test_a_failed_step_starts_again_in_a_container_of_its_own(self, bench: Bench):
+        bench.converge(bench.step("exit 1"))
+        assert bench.converge(bench.step(FINISH)).code == 0
         assert bench.containers() == []
 
     def test_a_container_that_leaves_nothing_has_failed(self, bench: Bench):
-        outcome = bench.converge(bench.stage("true"))
+        outcome = bench.converge(bench.step("true"))
         assert outcome.code == 1
         assert "left nothing at /app/output/runs/f1" in outcome.words
 
     def test_the_deadline_stops_it_and_names_its_setting(self, bench: Bench):
-        outcome = bench.converge(bench.stage(count(600), deadline_seconds=1))
+        outcome = bench.converge(
+            bench.step(
+                count(600), deadline_seconds=1, deadline_setting="training_runs[0].deadline_hours"
+            )
+        )
         assert outcome.code == 1
-        assert "training_runs[].deadline_hours" in outcome.words
+        assert "training_runs[0].deadline_hours" in outcome.words
         assert bench.container().status == "exited"
 
     def test_secrets_reach_the_container_and_no_line(self, bench: Bench):
         script = '[ "$HF_TOKEN" = hush-hush ]; echo "my token is $HF_TOKEN"; exit 3'
-        spec = bench.stage(script, secret_environment=["HF_TOKEN", "NOT_SET"])
-        outcome = bench.converge(spec, HF_TOKEN="hush-hush")
+        step = bench.step(script, secret_environment=("HF_TOKEN", "NOT_SET"))
+        outcome = bench.converge(step, HF_TOKEN="hush-hush")
         assert "my token is ***" in outcome.words
         assert "hush-hush" not in outcome.words + outcome.output
 
@@ -240,8 +258,8 @@ class TestFailure:
             '[ -n "$LD_PRELOAD" ] || { echo "libgomp: cannot allocate memory in static TLS block"; '
             f"exit 1; }}; {FINISH}"
         )
-        spec = bench.stage(script, preload="/lib/*-linux-gnu/libm.so.6")
-        outcome = bench.converge(spec)
+        step = bench.step(script, preload="/lib/*-linux-gnu/libm.so.6")
+        outcome = bench.converge(step)
         assert outcome.code == 0, outcome.words
         assert "preloaded" in outcome.words
         assert bench.containers() == []

@@ -1,0 +1,226 @@
+"""What identities need to know of things whose name stays while they change."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from plan.host import HostQuestions, HubModel, ModelFolder
+from plan.paths import HF_CACHE
+from runtime.docker.engine import Engine
+from runtime.host import contents
+from runtime.host.contents import hub_commits, image_digests
+from runtime.host.look import HostLook
+from runtime.host.snapshot import take_snapshot
+from tests.runtime.conftest import IMAGE, Bench
+
+COMMITS = {
+    "/api/models/meta/tiny/revision/main": '{"sha": "c0ffee"}',
+    "/api/models/meta/tiny/revision/refs%2Fpr%2F1": '{"sha": "decaf"}',
+    "/api/models/meta/odd/revision/main": "[]",
+    "/api/models/meta/broken/revision/main": "<html>",
+}
+
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+class Hub(BaseHTTPRequestHandler):
+    """The one answer of the hub that counts here."""
+
+    def do_GET(self) -> None:
+        answer = COMMITS.get(self.path)
+        self.send_response(404 if answer is None else 200)
+        self.end_headers()
+        self.wfile.write((answer or "not found").encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+TINY = HubModel(id="meta/tiny", revision="main")
+
+
+@pytest.mark.engine
+class TestHubCommits:
+    @staticmethod
+    def told(engine: Engine, questions: HostQuestions, *models: HubModel) -> dict[str, str]:
+        return hub_commits(engine, take_snapshot(engine), replace(questions, hub_models=models))
+
+    @pytest.mark.usefixtures("hub")
+    def test_a_branch_is_told_by_the_commit_that_it_points_to(
+        self, engine: Engine, questions: HostQuestions
+    ):
+        models = [HubModel(id="meta/tiny", revision=name) for name in ("main", "refs/pr/1")]
+        assert self.told(engine, questions, *models) == {
+            "meta/tiny@main": "c0ffee",
+            "meta/tiny@refs/pr/1": "decaf",
+        }
+
+    @pytest.mark.usefixtures("hub")
+    @pytest.mark.parametrize("model", ["meta/gone", "meta/odd", "meta/broken"])
+    def test_what_the_hub_does_not_tell_is_left_out(
+        self, engine: Engine, questions: HostQuestions, model: str
+    ):
+        found = self.told(engine, questions, HubModel(id=model, revision="main"), TINY)
+        assert found == {TINY.key: "c0ffee"}
+
+    def test_a_commit_is_one_already(
+        self, engine: Engine, questions: HostQuestions, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
+        commit = "0123456789" * 4
+        told = self.told(engine, questions, HubModel(id="meta/tiny", revision=commit))
+        assert told == {f"meta/tiny@{commit}": commit}
+
+    def test_one_that_hangs_is_given_up(
+        self, engine: Engine, questions: HostQuestions, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(contents, "HUB_SECONDS", 0.2)
+        with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as silent:
+            monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.server_port}")
+            assert self.told(engine, questions, TINY) == {}
+
+    def test_without_a_hub_the_last_one_that_was_fetched_counts(
+        self,
+        bench: Bench,
+        engine: Engine,
+        questions: HostQuestions,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
+        cache = f"{bench.stack}-hf-cache"
+        asked = replace(questions, hub_cache=cache)
+        assert self.told(engine, asked, TINY) == {}
+        bench.make_volume("hf-cache")
+        assert self.told(engine, asked, TINY) == {}
+        bench.shell(
+            f"mkdir -p {HF_CACHE}/hub/models--meta--tiny/snapshots; "
+            f"cd {HF_CACHE}/hub/models--meta--tiny/snapshots; mkdir newer older; "
+            "echo '{}' > older/config.json; touch -d 2001-01-01 older",
+            volume=cache,
+            target=str(HF_CACHE),
+        )
+        other = HubModel(id="meta/other", revision="main")
+        assert self.told(engine, asked, TINY, other) == {TINY.key: "newer"}
+        assert bench.containers() == []
+
+
+@pytest.mark.engine
+class TestImageDigests:
+    def test_an_image_that_was_made_here_is_told_by_its_id(self, bench: Bench, engine: Engine):
+        image = bench.client.images.get(IMAGE)
+        told = image.attrs.get("RepoDigests") or [f"@{image.id}"]
+        assert image_digests(engine, [IMAGE]) == {IMAGE: told[0].rpartition("@")[2]}
+
+    def test_a_tag_that_moves_is_told_by_what_it_points_to(self, bench: Bench, engine: Engine):
+        tag = f"{bench.stack}:moving"
+        first = bench.client.images.get(IMAGE)
+        assert first.tag(tag)
+        lookout = bench.client.containers.create(IMAGE, "true", labels=bench.owner.labels)
+        try:
+            before = image_digests(engine, [tag])
+            other = lookout.commit(repository=bench.stack, tag="moving")
+            assert image_digests(engine, [tag]) == {tag: other.id}
+            assert before[tag] != other.id
+        finally:
+            bench.client.images.remove(tag)
+
+    def test_what_neither_engine_nor_registry_tells_is_left_out(self, bench: Bench, engine: Engine):
+        nowhere = f"127.0.0.1:1/{bench.stack}:none"
+        assert image_digests(engine, [nowhere, IMAGE]).keys() == {IMAGE}
+
+    def test_a_digest_is_one_already(self, engine: Engine):
+        digest = f"sha256:{'0' * 64}"
+        pinned = f"127.0.0.1:1/nowhere@{digest}"
+        assert image_digests(engine, [pinned]) == {pinned: digest}
+
+    def test_one_that_nobody_tells_is_a_problem(
+        self, bench: Bench, look: HostLook, questions: HostQuestions
+    ):
+        nowhere = f"127.0.0.1:1/{bench.stack}:none"
+        (problem,) = look.report(replace(questions, pulled_images=(nowhere, IMAGE))).problems
+        assert (problem.key, problem.value) == ("images", repr(nowhere))
+
+
+INDEX = '{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}'
+
+
+@pytest.mark.engine
+class TestFolderDigests:
+    @pytest.fixture(params=["volume", "directory"])
+    def source(self, request: pytest.FixtureRequest, bench: Bench, tmp_path: Path) -> str:
+        """A model of two weight files, in a volume or in a directory of the host."""
+        place = bench.make_volume("models") if request.param == "volume" else str(tmp_path)
+        self.shell(
+            bench,
+            place,
+            f"mkdir tiny; cd tiny; echo '{{}}' > config.json; echo '{INDEX}' > "
+            "model.safetensors.index.json; for n in 1 2; do "
+            "echo weights > model-$n-of-2.safetensors; done",
+        )
+        return place
+
+    @staticmethod
+    def shell(bench: Bench, source: str, script: str) -> None:
+        bench.shell(f"cd /models; {script}", volume=source, target="/models")
+
+    @staticmethod
+    def digest(
+        bench: Bench, questions: HostQuestions, source: str, path: str = "/models/tiny"
+    ) -> str | None:
+        folder = ModelFolder(source=source, mounted_at="/models", path=path)
+        with closing(HostLook(None, bench.owner, asks=True)) as look:
+            report = look.report(replace(questions, model_folders=(folder,)))
+        assert bench.containers() == []
+        return report.facts.folder_digests.get(path)
+
+    def test_it_stays_while_nothing_changes(
+        self, bench: Bench, questions: HostQuestions, source: str
+    ):
+        before = self.digest(bench, questions, source)
+        assert before
+        # Notes beside a model are no part of it.
+        self.shell(bench, source, "echo note > tiny/README.md")
+        assert self.digest(bench, questions, source) == before
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "echo 'other weights' > model-2-of-2.safetensors",
+            "touch -d 2001-01-01 model-1-of-2.safetensors",
+            "rm model-2-of-2.safetensors",
+            "echo new > tokenizer.model",
+            "touch -d 2001-01-01 config.json",
+        ],
+    )
+    def test_it_changes_with_the_model(
+        self, bench: Bench, questions: HostQuestions, source: str, change: str
+    ):
+        before = self.digest(bench, questions, source)
+        self.shell(bench, source, f"cd tiny; {change}")
+        after = self.digest(bench, questions, source)
+        assert after
+        assert after != before
+
+    def test_a_model_that_is_not_there_is_left_out(
+        self, bench: Bench, questions: HostQuestions, source: str, tmp_path: Path
+    ):
+        assert self.digest(bench, questions, source, "/models/none") is None
+        assert self.digest(bench, questions, f"{bench.stack}-none") is None
+        assert self.digest(bench, questions, str(tmp_path / "gone")) is None

@@ -1,0 +1,124 @@
+"""A service that must answer: waited for, started again, and explained when it ends."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from plan.step import ServiceStartStep
+from tests.runtime.conftest import IMAGE, Bench, Heard, Outcome
+
+pytestmark = pytest.mark.engine
+
+ANSWERS = "touch /tmp/answers; exec sleep 600"
+
+
+def make(bench: Bench, script: str, **given: Any) -> ServiceStartStep:
+    """A service that runs a shell script, created as the provider does; it answers once it has
+    made the file /tmp/answers.
+    """
+    container = bench.client.containers.create(
+        IMAGE,
+        ["sh", "-ec", script],
+        name=f"{bench.stack}-api",
+        network_mode="none",
+        restart_policy={"Name": "unless-stopped"},
+        stop_signal="SIGKILL",
+        labels=bench.owner.labels,
+        **given,
+    )
+    container.start()
+    return ServiceStartStep(
+        name=f"{bench.stack}-api",
+        title="start the API",
+        probe=("test", "-e", "/tmp/answers"),
+        deadline_seconds=30,
+        settings="api",
+        secret_environment=("API_KEY",),
+    )
+
+
+def has_restarted(bench: Bench) -> bool:
+    return bool(bench.container("api").attrs["RestartCount"])
+
+
+def converge(bench: Bench, step: ServiceStartStep) -> Outcome:
+    return bench.run("service-start", "converge", step)
+
+
+def test_one_that_answers_late_is_waited_for(bench: Bench):
+    step = make(bench, f"while [ ! -e /tmp/go ]; do sleep 0.1; done; {ANSWERS}")
+    heard = Heard(bench.start("service-start", "converge", step))
+    time.sleep(1)
+    assert heard.process.poll() is None
+    bench.container("api").exec_run(["touch", "/tmp/go"])
+    assert heard.end() == 0, heard.words
+
+
+def test_one_that_ends_at_its_start_is_told_at_once_with_its_last_words(bench: Bench):
+    step = make(bench, "echo 'torch.OutOfMemoryError: CUDA out of memory'; exit 3")
+    began = time.monotonic()
+    outcome = converge(bench, step)
+    assert time.monotonic() - began < 5
+    assert (outcome.code, outcome.output) == (1, "")
+    assert f"container {step.name} ended (exit code 3): the GPU ran out of memory" in outcome.words
+    assert "configured in api" in outcome.words
+    assert f"docker logs {step.name}" in outcome.words
+
+
+def test_one_that_ends_well_has_ended_all_the_same(bench: Bench):
+    outcome = converge(bench, make(bench, "echo nothing to do"))
+    assert outcome.code == 1
+    assert "| nothing to do" in outcome.words
+
+
+def test_one_that_never_answers_is_given_up_with_its_last_words(bench: Bench):
+    step = make(bench, "echo loading; exec sleep 600")
+    outcome = converge(bench, replace(step, deadline_seconds=1))
+    assert outcome.code == 1
+    assert "runs and does not answer after 0:00:01" in outcome.words
+    assert "| loading" in outcome.words
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_one_that_was_stopped_by_hand_is_started_again(bench: Bench, how: str):
+    step = make(bench, ANSWERS)
+    assert converge(bench, step).code == 0
+    getattr(bench.container("api"), how)()
+    assert bench.container("api").status == "exited"
+    outcome = converge(bench, step)
+    assert outcome.code == 0, outcome.words
+    assert "it was stopped; starting it" in outcome.words
+    assert bench.is_running("api")
+
+
+def test_one_that_crashed_once_and_answers_is_well(bench: Bench):
+    step = make(bench, f"[ -e /tmp/once ] || {{ touch /tmp/once; exit 1; }}; {ANSWERS}")
+    bench.wait(lambda: bench.is_running("api") and has_restarted(bench))
+    bench.wait(lambda: bench.container("api").exec_run(["ls", "/tmp/answers"]).exit_code == 0)
+    assert converge(bench, step).code == 0
+
+
+def test_one_that_is_gone_is_for_a_refresh_to_find(bench: Bench):
+    step = make(bench, ANSWERS)
+    bench.container("api").remove(force=True)
+    outcome = converge(bench, step)
+    assert outcome.code == 1
+    assert f"{step.name} is gone. Run `pulumi up --refresh`" in outcome.words
+
+
+@pytest.mark.parametrize("then", ["exit 3", "exec sleep 600"])
+def test_a_secret_in_its_log_is_not_repeated(bench: Bench, then: str):
+    given = {"API_KEY": "hush-hush", "OTHER": "plain"}
+    step = make(bench, f'echo "key $API_KEY, $OTHER"; {then}', environment=given)
+    outcome = converge(bench, replace(step, deadline_seconds=2))
+    assert outcome.code == 1
+    assert "key ***, plain" in outcome.words
+    assert "hush-hush" not in outcome.words
+
+
+def test_deleting_it_leaves_the_providers_container(bench: Bench):
+    step = make(bench, ANSWERS)
+    assert bench.run("service-start", "delete", step).result == {}
+    assert bench.is_running("api")
