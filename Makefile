@@ -39,4 +39,4 @@ lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/shellcheck .ci/run $$(git ls-files '*.sh') toolchain/language_host/pulumi-language-python
+	.venv/bin/shellcheck .ci/run $$(git ls-files '*.sh') toolchain/offline/language_host/pulumi-language-python

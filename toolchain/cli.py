@@ -10,9 +10,9 @@ from enum import Enum
 from pathlib import Path
 
 from toolchain import versions
-from toolchain.cli_build import build_cli, recipe_digest
 from toolchain.errors import ToolchainError
 from toolchain.lock import exclusive
+from toolchain.offline.cli_build import build_cli, recipe_digest
 from toolchain.places import Places
 from toolchain.process import run
 from toolchain.progress import say

@@ -16,7 +16,7 @@ from toolchain.doctor_table import Mark, Row, render
 from toolchain.engine import engine_facts
 from toolchain.engine_api import ask_engine, engine_host
 from toolchain.environment import has_own_passphrase
-from toolchain.go import GoRoute, choose_go, find_host_go, find_uv
+from toolchain.offline.go import GoRoute, choose_go, find_host_go, find_uv
 from toolchain.places import Places
 from toolchain.plugin_cache import PluginState, plugin_state
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from toolchain.doctor_table import Mark, Row
 from toolchain.engine import EngineAction, EngineFacts, choose_action, default_daemon, refusal
 from toolchain.engine_api import EngineInfo, get_json
-from toolchain.engine_daemon import running_pid
+from toolchain.offline.engine_daemon import running_pid
 from toolchain.places import Places
 
 PLANS = {

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from toolchain.apt import apt_install
 from toolchain.engine_api import DEFAULT_HOST, EngineInfo, ask_engine, engine_host
-from toolchain.engine_daemon import Daemon, start, wait_until_it_answers
 from toolchain.errors import ToolchainError
+from toolchain.offline.engine_daemon import Daemon, start, wait_until_it_answers
 from toolchain.places import Places
 from toolchain.process import as_root, run
 from toolchain.progress import Step

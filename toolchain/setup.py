@@ -13,7 +13,7 @@ def set_up(places: Places) -> dict[str, str]:
     """Bring the host to where a stack can go up; return the environment to run it in."""
     environment = set_up_tools(places)
     # The docker SDK takes a moment to import: not before it is needed.
-    from toolchain.base_image import ensure_base_images  # noqa: PLC0415
+    from toolchain.offline.base_image import ensure_base_images  # noqa: PLC0415
 
     ensure_base_images(places)
     return environment

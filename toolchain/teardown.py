@@ -10,8 +10,8 @@ from pathlib import Path
 
 from toolchain.apt import installed_packages
 from toolchain.engine import default_daemon
-from toolchain.engine_daemon import running_pid, stop
 from toolchain.errors import ToolchainError
+from toolchain.offline.engine_daemon import running_pid, stop
 from toolchain.places import APPLICATION, Places
 from toolchain.process import as_root, run
 from toolchain.progress import Step, say
@@ -45,7 +45,7 @@ def _remove_empty_state(places: Places) -> None:
 
 
 def _remove_images() -> None:
-    from toolchain.base_image import connect  # noqa: PLC0415
+    from toolchain.offline.base_image import connect  # noqa: PLC0415
 
     try:
         client = connect()

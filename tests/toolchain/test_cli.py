@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import cli_build, cli_download, versions
+from toolchain import cli_download, versions
 from toolchain.cli import CliRoute, built_folder, find_cli, official_folder
 from toolchain.errors import ToolchainError
+from toolchain.offline import cli_build
 from toolchain.places import REPOSITORY, Places, places_from
 
 
@@ -78,10 +79,10 @@ class TestOrder:
 
 class TestBuild:
     def test_the_folder_follows_the_recipe(self, tmp_path: Path) -> None:
-        sources = tmp_path / "toolchain"
+        sources = tmp_path / "toolchain" / "offline"
         for name in cli_build.RECIPE:
             (sources / name).parent.mkdir(parents=True, exist_ok=True)
-            (sources / name).write_bytes((REPOSITORY / "toolchain" / name).read_bytes())
+            (sources / name).write_bytes((REPOSITORY / "toolchain/offline" / name).read_bytes())
         places = places_from({"HOME": str(tmp_path)}, tmp_path)
         same = built_folder(places)
 
@@ -108,10 +109,12 @@ class TestBuild:
 
     @pytest.mark.parametrize("module", ["cli", "language_host"])
     def test_every_module_has_its_checksum(self, module: str) -> None:
-        sums = (REPOSITORY / "toolchain" / module / "go.sum").read_text()
+        sums = (REPOSITORY / "toolchain/offline" / module / "go.sum").read_text()
         required = {
             tuple(line.split()[:2])
-            for line in (REPOSITORY / "toolchain" / module / "go.mod").read_text().splitlines()
+            for line in (REPOSITORY / "toolchain/offline" / module / "go.mod")
+            .read_text()
+            .splitlines()
             if line.startswith("\t")
         }
 
@@ -132,8 +135,8 @@ class TestPins:
         assert wanted <= set(project["dependencies"])
 
     def test_the_go_modules_name_the_same_versions(self) -> None:
-        cli = (REPOSITORY / "toolchain/cli/go.mod").read_text()
-        host = (REPOSITORY / "toolchain/language_host/go.mod").read_text()
+        cli = (REPOSITORY / "toolchain/offline/cli/go.mod").read_text()
+        host = (REPOSITORY / "toolchain/offline/language_host/go.mod").read_text()
 
         assert f"github.com/pulumi/pulumi/pkg/v3 v{versions.PULUMI}\n" in cli
         assert f"github.com/pulumi/pulumi/sdk/v3 v{versions.LANGUAGE_HOST}" in host
@@ -164,7 +167,7 @@ class TestDownload:
 
 
 def test_the_language_host_can_be_interrupted_in_a_background_job_too(tmp_path: Path) -> None:
-    launcher = REPOSITORY / "toolchain/language_host/pulumi-language-python"
+    launcher = REPOSITORY / "toolchain/offline/language_host/pulumi-language-python"
     shutil.copy(launcher, tmp_path)
     host = tmp_path / "libexec/pulumi-language-python"
     host.parent.mkdir()

@@ -8,7 +8,7 @@ from toolchain import doctor, doctor_engine
 from toolchain.doctor_table import Mark, Row, render
 from toolchain.engine import EngineAction, EngineFacts, choose_action, refusal
 from toolchain.engine_api import EngineInfo, ask_engine, engine_host
-from toolchain.go import GoRoute
+from toolchain.offline.go import GoRoute
 from toolchain.places import places_from
 from toolchain.plugin_cache import PluginState, plugin_state
 

@@ -1,0 +1,179 @@
+"""The parts of the plugins that need neither an engine nor Pulumi."""
+
+from __future__ import annotations
+
+import base64
+import threading
+
+import pytest
+
+from toolchain.offline.plugins.docker_plugin import image_build
+from toolchain.offline.plugins.docker_plugin.buildkit_trace import trace_lines
+from toolchain.offline.plugins.docker_plugin.engine import Engine
+from toolchain.offline.plugins.docker_plugin.go_duration import from_nanoseconds, to_nanoseconds
+from toolchain.offline.plugins.docker_plugin.gpu_request import describe_gpus, parse_gpus
+from toolchain.offline.plugins.docker_plugin.ssh_relay import ssh_command
+from toolchain.offline.plugins.engine_log import EngineLog, ResourceLog
+from toolchain.offline.plugins.errors import PluginError
+from toolchain.offline.plugins.install import STAND_INS, install_plugins
+from toolchain.offline.plugins.property_values import UNKNOWN, Secret, from_struct, to_struct
+from toolchain.offline.plugins.provider import Operation
+
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [
+        ("0s", 0),
+        ("30s", 30 * SECOND),
+        ("1m30s", 90 * SECOND),
+        ("1h0m0s", 3600 * SECOND),
+        ("500ms", SECOND // 2),
+        ("1.5s", 3 * SECOND // 2),
+    ],
+)
+def test_durations_are_written_as_go_writes_them(text, nanoseconds):
+    assert to_nanoseconds(text) == nanoseconds
+    assert from_nanoseconds(nanoseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "request_part"),
+    [
+        # docker/cli, opts/gpus.go.
+        ("all", {"Count": -1}),
+        ('"all"', {"Count": -1}),
+        ("2", {"Count": 2}),
+        ("device=GPU-1", {"DeviceIDs": ["GPU-1"]}),
+        ("driver=nvidia,count=1", {"Driver": "nvidia", "Count": 1}),
+        ("driver=nvidia", {"Driver": "nvidia", "Count": 1}),
+        ("all,capabilities=utility", {"Count": -1, "Capabilities": [["utility", "gpu"]]}),
+    ],
+)
+def test_gpus_become_a_device_request(value, request_part):
+    expected = {"Options": {}, "Capabilities": [["gpu"]], **request_part}
+    assert parse_gpus(value) == expected
+
+
+@pytest.mark.parametrize("value", ["some", "count=x", "colour=green", "count=1,count=2"])
+def test_gpus_that_say_nothing_are_refused(value):
+    with pytest.raises(PluginError, match="gpus is"):
+        parse_gpus(value)
+
+
+def test_device_requests_are_read_back_where_gpus_can_say_them():
+    assert describe_gpus([parse_gpus("all")]) == "all"
+    assert describe_gpus([parse_gpus("device=GPU-1")]) == "device=GPU-1"
+    assert describe_gpus([parse_gpus("2")]) is None
+    assert describe_gpus([]) == ""
+
+
+def test_ssh_engines_are_reached_as_the_docker_cli_does():
+    assert ssh_command("ssh://user@gpu-box:2222", ["-o", "X=y"]) == [
+        "ssh",
+        *("-o", "X=y"),
+        *("-l", "user"),
+        *("-p", "2222"),
+        "--",
+        "gpu-box",
+        "docker system dial-stdio",
+    ]
+
+
+def test_property_values_survive_the_wire():
+    properties = {
+        "text": "x",
+        "number": 3,
+        "fraction": 1.5,
+        "flag": True,
+        "list": [1, {"a": "b"}],
+        "secret": Secret({"inner": "value"}),
+        "open": UNKNOWN,
+    }
+    assert from_struct(to_struct({**properties, "nothing": None})) == properties
+
+
+def test_secrets_do_not_show_in_a_representation():
+    assert "hush" not in repr({"password": Secret("hush")})
+
+
+def test_install_writes_two_starters_and_nothing_the_second_time(tmp_path):
+    written = install_plugins(tmp_path / "home", tmp_path / "python")
+    assert [path.name for path in written] == [
+        "pulumi-resource-docker",
+        "pulumi-resource-command",
+    ]
+    assert str(tmp_path / "python") in written[0].read_text()
+    assert written[0].parent.name == "resource-docker-v5.2.0"
+    assert install_plugins(tmp_path / "home", tmp_path / "python") == ()
+    assert len(install_plugins(tmp_path / "home", tmp_path / "moved")) == 2
+
+
+def test_install_leaves_an_official_plugin_alone(tmp_path):
+    official = STAND_INS[0].executable(tmp_path)
+    official.parent.mkdir(parents=True)
+    official.write_bytes(b"\x7fELF official")
+    written = install_plugins(tmp_path, tmp_path / "python")
+    assert [path.name for path in written] == ["pulumi-resource-command"]
+    assert official.read_bytes() == b"\x7fELF official"
+
+
+def varint(number):
+    parts = b""
+    while number > 0x7F:
+        parts += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return parts + bytes([number])
+
+
+def message(*fields):
+    """A protobuf message of text fields, inner messages and numbers."""
+    packed = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            packed += varint(number << 3) + varint(value)
+        else:
+            data = value.encode() if isinstance(value, str) else value
+            packed += varint(number << 3 | 2) + varint(len(data)) + data
+    return packed
+
+
+def test_buildkit_records_become_lines():
+    # moby/buildkit, api/services/control/control.proto: StatusResponse, Vertex, VertexLog.
+    started = message((1, "sha256:a"), (3, "[1/2] FROM base"))
+    cached = message((1, "sha256:b"), (3, "[2/2] COPY"), (4, 1))
+    completed = message((1, "sha256:a"), (3, "[1/2] FROM base"), (6, message((1, 300))))
+    failed = message((3, "RUN exit 1"), (6, b""), (7, "exit code: 1"))
+    written = message((1, "sha256:a"), (3, 1), (4, "one\ntwo\n" + "x" * 200))
+    record = message((1, started), (1, cached), (1, completed), (1, failed), (3, written))
+    assert list(trace_lines(base64.b64encode(record).decode())) == [
+        "[1/2] FROM base",
+        "[2/2] COPY (cached)",
+        "RUN exit 1: exit code: 1",
+        "one",
+        "two",
+        "x" * 200,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("builder", "tried"), [("BuilderBuildKit", ["2", "1"]), ("BuilderV1", ["1"])]
+)
+def test_a_build_that_needs_a_registry_login_goes_to_the_classic_builder(
+    builder, tried, monkeypatch
+):
+    versions = []
+
+    def build(engine, operation, inputs, version):
+        versions.append(version)
+        if version == image_build.BUILDKIT:
+            raise image_build.BuildFailedError("failed to authorize: no active session for x")
+        return "sha256:built"
+
+    monkeypatch.setattr(image_build, "_build", build)
+    log = ResourceLog(EngineLog(""), "urn")
+    operation = Operation("urn", log, threading.Event())
+    inputs = {"imageName": "x", "build": {"builderVersion": builder}}
+    assert image_build.build_image(Engine(), operation, inputs) == "sha256:built"
+    assert versions == tried
