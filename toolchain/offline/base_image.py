@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
 from toolchain.apt import apt_install
-from toolchain.engine_api import engine_host
+from toolchain.engine_client import connect
 from toolchain.errors import ToolchainError
 from toolchain.lock import exclusive
 from toolchain.offline.rootfs import make_rootfs
@@ -49,24 +49,11 @@ def choose_image_route(image: str, *, present: bool) -> ImageRoute:
     return ImageRoute.PULL if debian_suite(image) is None else ImageRoute.PULL_OR_DEBOOTSTRAP
 
 
-def ensure_base_images(places: Places, images: Sequence[str] = DEFAULT_IMAGES) -> None:
-    """Make sure that the engine has every base image."""
-    client = connect()
-    try:
+def ensure_base_images(places: Places, host: str, images: Sequence[str] = DEFAULT_IMAGES) -> None:
+    """Make sure that this host's own engine has every base image."""
+    with connect(host) as client:
         for image in images:
-            _ensure(places, client, image)
-    finally:
-        client.close()
-
-
-def connect(timeout: int = 60) -> docker.DockerClient:
-    """Return a client for the engine that every Docker client finds."""
-    host = engine_host()
-    try:
-        return docker.from_env(timeout=timeout, use_ssh_client=host.startswith("ssh://"))
-    except DockerException as error:
-        msg = f"no Docker engine answers at {host}: {error}"
-        raise ToolchainError(msg) from error
+            _ensure(places, host, client, image)
 
 
 def image_present(client: docker.DockerClient, image: str) -> bool:
@@ -78,11 +65,11 @@ def image_present(client: docker.DockerClient, image: str) -> bool:
     return True
 
 
-def _ensure(places: Places, client: docker.DockerClient, image: str) -> None:
+def _ensure(places: Places, host: str, client: docker.DockerClient, image: str) -> None:
     route = choose_image_route(image, present=image_present(client, image))
     if route is ImageRoute.PRESENT:
         return
-    reason = _pull(image)
+    reason = _pull(host, image)
     if reason is None:
         return
     suite = debian_suite(image)
@@ -101,20 +88,17 @@ def _ensure(places: Places, client: docker.DockerClient, image: str) -> None:
         _import(client, archive, image)
 
 
-def _pull(image: str) -> str | None:
+def _pull(host: str, image: str) -> str | None:
     """Pull, and return why it did not work."""
-    client = connect(timeout=PULL_SILENCE_SECONDS)
     repository, _, tag = image.rpartition(":")
     try:
-        with Step(f"Pulling {image}") as step:
+        with connect(host, PULL_SILENCE_SECONDS) as client, Step(f"Pulling {image}") as step:
             for event in client.api.pull(repository, tag=tag, stream=True, decode=True):
                 if "error" in event:
                     return _short(event["error"])
                 step.update(f"{event.get('id', '')} {event.get('status', '')}")
     except (APIError, OSError) as error:
         return _short(str(error))
-    finally:
-        client.close()
     return None
 
 

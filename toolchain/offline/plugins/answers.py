@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import grpc
@@ -29,12 +30,17 @@ def diff_answer(difference: Difference) -> Any:
     changes = difference.changes
     return provider_pb2.DiffResponse(
         changes=some_or_none(bool(changes)),
-        diffs=sorted(changes),
-        replaces=sorted(name for name, change in changes.items() if change.replace),
+        diffs=sorted({_property(path) for path in changes}),
+        replaces=sorted({_property(path) for path, change in changes.items() if change.replace}),
         deleteBeforeReplace=difference.delete_before_replace,
         detailedDiff={name: _property_diff(change) for name, change in changes.items()},
         hasDetailedDiff=True,
     )
+
+
+def _property(path: str) -> str:
+    """The resource's own property that a path leads into: `mounts` of `mounts[0].source`."""
+    return re.split(r"[.[]", path, maxsplit=1)[0]
 
 
 def some_or_none(differs: bool) -> Any:

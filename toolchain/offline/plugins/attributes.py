@@ -1,14 +1,13 @@
-"""The attributes of a bridged Terraform resource, and checking inputs against them.
+"""The attributes of a resource, and checking inputs against them.
 
 The official docker plugin is Terraform's docker provider behind Pulumi's bridge. The bridge's
-`Check` fills in the defaults of the Terraform schema and lists them under `__defaults`, at every
-depth; a resource with a `name` and none given gets `<resource>-<7 hex digits>`.
+`Check` fills in the defaults of the Terraform schema that say anything (a false, a 0 and an empty
+text say nothing) and lists them under `__defaults`, at every depth.
 """
 
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -36,7 +35,8 @@ class Attribute:
     """One attribute, in the words of Terraform's schema.
 
     `fields` describes an object, or the objects in a list or set; a list or set without `fields`
-    holds strings.
+    holds strings. What is not `served` has its default and its place in the state, but a program
+    may not give it.
     """
 
     kind: Kind
@@ -46,8 +46,8 @@ class Attribute:
     default: Any = None
     pattern: str | None = None
     minimum: int | None = None
-    empty_is_unset: bool = False
     fields: Mapping[str, Attribute] | None = None
+    served: bool = True
 
 
 Schema = Mapping[str, Attribute]
@@ -60,12 +60,15 @@ def check_inputs(schema: Schema, subject: str, news: Properties) -> Checked:
     return Checked(inputs, tuple(failures))
 
 
-def with_automatic_name(inputs: Properties, resource_name: str, olds: Properties) -> Properties:
-    """Name a resource that its program does not name; it keeps that name from then on."""
-    if inputs.get("name"):
-        return inputs
-    kept = olds.get("name") if "name" in olds.get(DEFAULTS_KEY, []) else None
-    return {**inputs, "name": kept or f"{resource_name}-{secrets.token_hex(4)[:7]}"}
+def without_defaults_key(value: Any) -> Any:
+    """The value without the bridge's lists of defaults, at every depth."""
+    if isinstance(value, dict):
+        return {
+            key: without_defaults_key(item) for key, item in value.items() if key != DEFAULTS_KEY
+        }
+    if isinstance(value, list):
+        return [without_defaults_key(item) for item in value]
+    return value
 
 
 def _check_object(
@@ -76,7 +79,7 @@ def _check_object(
         # Marks of Pulumi's own, and nulls, say nothing: the bridge drops them as well.
         if key.startswith("__") or value is None:
             continue
-        if key not in schema:
+        if key not in schema or not schema[key].served:
             reason = (
                 f"{subject}: property {path}{key} is not served by this stand-in; "
                 "the official docker plugin 5.2.0 is needed for it"

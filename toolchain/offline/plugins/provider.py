@@ -123,4 +123,4 @@ class Provider(Protocol):
         """Validate the provider's own settings."""
 
     def configure(self, settings: Properties) -> None:
-        """Take the settings; the engine is not spoken to before a resource needs it."""
+        """Take the settings; fail where they cannot work."""

@@ -44,6 +44,10 @@ def test_image(engine: docker.DockerClient) -> str:
 
 @pytest.fixture(scope="session")
 def plugin_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plugin cache: the stand-ins', or the one whose official plugins are to be held to this."""
+    official = os.environ.get("FINETUNE_OFFICIAL_PLUGINS")
+    if official:
+        return Path(official)
     home = tmp_path_factory.mktemp("pulumi-home")
     install_plugins(home, Path(sys.executable))
     return home

@@ -1,8 +1,7 @@
 """`command:local:Command`, with the rules of pulumi-command 1.2.1 (`local/commandController.go`).
 
 * create runs `create`; update runs `update`, or `create` without one; delete runs `delete`.
-* Any changed input is an update, but a changed `triggers` is a replacement, whether `update` is
-  set or not: the SDKs ask for it with `replaceOnChanges: triggers[*]` (pulumi-command issue 855).
+* Any changed input is an update. (`triggers`, a change of which replaces, is not served.)
 * Read gives back what the state holds.
 * A secret input stays secret under its own name. `stdout` and `stderr` do not become secret by
   it: that is what `additional_secret_outputs` is for.
@@ -11,6 +10,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from toolchain.offline.plugins.command_plugin.local_inputs import COMMAND_INPUTS, check_inputs
 from toolchain.offline.plugins.command_plugin.local_process import CommandResult, run_command
@@ -28,14 +28,14 @@ class LocalCommand:
 
     def diff(self, state: Properties, old_inputs: Properties, news: Properties) -> Difference:
         """Compare the inputs of last time with those of now."""
-        olds = old_inputs or {key: state[key] for key in COMMAND_INPUTS if key in state}
-        changes = {}
+        changes: dict[str, Change] = {}
         for key in COMMAND_INPUTS:
-            old, new = olds.get(key), news.get(key)
-            if old == new:
-                continue
-            kind = "add" if old is None else "delete" if new is None else "update"
-            changes[key] = Change(kind, replace=key == "triggers")
+            old, new = old_inputs.get(key), news.get(key)
+            if isinstance(old, dict) and isinstance(new, dict):
+                for name in {*old, *new}:
+                    changes |= _change(f"{key}.{name}", old.get(name), new.get(name))
+            else:
+                changes |= _change(key, old, new)
         return Difference(changes)
 
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
@@ -65,6 +65,12 @@ class LocalCommand:
     def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
         """Run `delete`, if there is one."""
         _run(operation, state, "delete", _previous(state))
+
+
+def _change(path: str, old: Any, new: Any) -> dict[str, Change]:
+    if old == new:
+        return {}
+    return {path: Change("add" if old is None else "delete" if new is None else "update")}
 
 
 def _kept(inputs: Properties) -> Properties:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from toolchain.offline.plugins.property_values import Properties, Unknown, has_unknown, reveal
+from toolchain.offline.plugins.property_values import Properties, Unknown, reveal
 from toolchain.offline.plugins.provider import Failure
 
 LOGGING_CHOICES: Final = ("stdout", "stderr", "stdoutAndStderr", "none")
@@ -23,22 +23,12 @@ def _is_flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else "has to be true or false"
 
 
-def _is_texts(value: Any) -> str | None:
-    if isinstance(value, list) and all(isinstance(item, str | Unknown) for item in value):
-        return None
-    return "has to be a list of strings"
-
-
 def _is_text_map(value: Any) -> str | None:
     if isinstance(value, Mapping) and all(
         isinstance(item, str | Unknown) for item in value.values()
     ):
         return None
     return "has to map names to strings"
-
-
-def _is_list(value: Any) -> str | None:
-    return None if isinstance(value, list) else "has to be a list"
 
 
 def _is_logging(value: Any) -> str | None:
@@ -49,11 +39,8 @@ COMMAND_INPUTS: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "create": _is_text,
     "update": _is_text,
     "delete": _is_text,
-    "triggers": _is_list,
     "stdin": _is_text,
     "logging": _is_logging,
-    "interpreter": _is_texts,
-    "dir": _is_text,
     "environment": _is_text_map,
     "addPreviousOutputInEnv": _is_flag,
 }
@@ -74,7 +61,7 @@ def check_inputs(subject: str, news: Properties) -> tuple[Failure, ...]:
             failures.append(Failure(key, reason))
             continue
         value = reveal(marked)
-        if value is None or (has_unknown(value) and not isinstance(value, list | Mapping)):
+        if value is None or isinstance(value, Unknown):
             continue
         problem = COMMAND_INPUTS[key](value)
         if problem:

@@ -14,13 +14,12 @@ import subprocess
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, Final
 
 from toolchain.offline.plugins.errors import CancelledError, PluginError
 from toolchain.offline.plugins.provider import Operation
 
-_DEFAULT_INTERPRETER: Final = ("/bin/sh", "-c")
+_INTERPRETER: Final = ("/bin/sh", "-c")
 _POLL_SECONDS: Final = 0.05
 # A background child can hold the pipes open after the command was killed: do not wait for it.
 _PIPE_GRACE_SECONDS: Final = 2.0
@@ -47,15 +46,9 @@ def run_command(
     previous: CommandResult | None,
 ) -> CommandResult:
     """Run a command to its end; one that fails is an error with all of its output."""
-    argv = [*(inputs.get("interpreter") or _DEFAULT_INTERPRETER), command]
-    directory = inputs.get("dir")
-    if directory is not None and not Path(directory).is_dir():
-        msg = f"running {json.dumps(command)}: dir is {directory!r}, and there is no such directory"
-        raise PluginError(msg)
     try:
         process = subprocess.Popen(
-            argv,
-            cwd=directory,
+            [*_INTERPRETER, command],
             env=_environment(inputs, previous),
             stdin=subprocess.PIPE if inputs.get("stdin") else subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from toolchain.offline.plugins.attribute_diff import diff_attributes, is_empty
+from toolchain.offline.plugins.attribute_diff import diff_attributes, same
 from toolchain.offline.plugins.attributes import (
     DEFAULTS_KEY,
+    Attribute,
     Schema,
     check_inputs,
-    with_automatic_name,
 )
 from toolchain.offline.plugins.docker_plugin.engine import Engine
 from toolchain.offline.plugins.errors import PluginError
@@ -27,8 +27,7 @@ class BridgedResource:
     schema: ClassVar[Schema]
     # Outputs that only the engine can bring, besides the computed ones among the inputs.
     outputs: ClassVar[tuple[str, ...]] = ()
-    named_automatically: ClassVar[bool] = True
-    always_delete_first: ClassVar[bool] = False
+    delete_first: ClassVar[bool] = True
     schema_version: ClassVar[int] = 0
 
     def __init__(self, engine: Engine) -> None:
@@ -36,23 +35,11 @@ class BridgedResource:
 
     def check(self, operation: Operation, olds: Properties, news: Properties) -> Checked:
         """Validate the inputs and fill in the defaults."""
-        subject = f"{self.title} {operation.resource_name}"
-        if not self.named_automatically or news.get("name"):
-            return check_inputs(self.schema, subject, news)
-        named = with_automatic_name(news, operation.resource_name, olds)
-        checked = check_inputs(self.schema, subject, named)
-        defaults = sorted([*checked.inputs[DEFAULTS_KEY], "name"])
-        return Checked({**checked.inputs, DEFAULTS_KEY: defaults}, checked.failures)
+        return check_inputs(self.schema, f"{self.title} {operation.resource_name}", news)
 
     def diff(self, state: Properties, old_inputs: Properties, news: Properties) -> Difference:
         """Compare the state with the inputs; a drift found by a refresh shows here."""
-        return diff_attributes(
-            self.schema,
-            state,
-            news,
-            named_automatically=self.named_automatically,
-            always_delete_first=self.always_delete_first,
-        )
+        return diff_attributes(self.schema, state, news, delete_first=self.delete_first)
 
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
         """Make it, or foretell it."""
@@ -60,7 +47,7 @@ class BridgedResource:
         if operation.preview:
             return "", self._foretell(planned)
         resource_id, state = self.make(operation, planned)
-        return resource_id, self._checkpoint(state)
+        return resource_id, self.checkpoint(resource_id, state)
 
     def read(
         self, operation: Operation, resource_id: str, state: Properties, inputs: Properties
@@ -69,17 +56,29 @@ class BridgedResource:
         found = self.look(operation, resource_id, plain(state))
         if found is None:
             return None
-        live_id, live_state = found
-        return Live(live_id, self._checkpoint(live_state), self._live_inputs(inputs, live_state))
+        live_id, live = found
+        followed = {
+            name: value
+            if name == DEFAULTS_KEY or same(self.schema[name], live.get(name), value)
+            else _as_given(self.schema[name], live.get(name))
+            for name, value in inputs.items()
+        }
+        return Live(live_id, self.checkpoint(live_id, live), followed)
 
     def update(
         self, operation: Operation, resource_id: str, state: Properties, news: Properties
     ) -> Properties:
         """Change it in place, or foretell that."""
-        planned = {**self._carried_over(plain(state)), **plain(news)}
+        # What an update does not set again are the engine's own choices.
+        kept = {
+            name: value
+            for name, value in plain(state).items()
+            if name not in self.schema or self.schema[name].computed
+        }
+        planned = {**kept, **plain(news)}
         if not operation.preview:
             planned = self.change(operation, resource_id, plain(state), planned)
-        return self._checkpoint(planned)
+        return self.checkpoint(resource_id, planned)
 
     def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
         """Remove it."""
@@ -106,35 +105,19 @@ class BridgedResource:
         """Remove it from the engine."""
         raise NotImplementedError
 
-    def _foretell(self, planned: Properties) -> Properties:
-        computed = [name for name, attribute in self.schema.items() if attribute.computed]
-        unknown = {name: UNKNOWN for name in (*computed, *self.outputs) if name not in planned}
-        return {**planned, **unknown}
-
-    def _carried_over(self, state: Properties) -> Properties:
-        """What an update does not set again: the engine's own choices."""
+    def checkpoint(self, resource_id: str, state: Properties) -> Properties:
+        """Mark the state with its schema's version: the official plugin can go on from it."""
+        meta = f'{{"schema_version":"{self.schema_version}"}}'
         return {
-            name: value
-            for name, value in state.items()
-            if name not in self.schema or self.schema[name].computed
+            **state,
+            "id": resource_id,
+            **({_META_KEY: meta} if self.schema_version else {}),
         }
 
-    def _live_inputs(self, inputs: Properties, state: Properties) -> Properties:
-        if not inputs:
-            # An import: what differs from the defaults is what a program would have to say.
-            given = {
-                name: state[name]
-                for name, attribute in self.schema.items()
-                if not is_empty(state.get(name)) and state[name] != attribute.default
-            }
-            return {**given, DEFAULTS_KEY: []}
-        return {name: state.get(name, value) for name, value in inputs.items()}
-
-    def _checkpoint(self, state: Properties) -> Properties:
-        """Mark the state with its schema's version: the official plugin can go on from it."""
-        if not self.schema_version:
-            return state
-        return {**state, _META_KEY: f'{{"schema_version":"{self.schema_version}"}}'}
+    def _foretell(self, planned: Properties) -> Properties:
+        computed = [name for name, attribute in self.schema.items() if attribute.computed]
+        unknown = ["id", *computed, *self.outputs]
+        return {**planned, **{name: UNKNOWN for name in unknown if name not in planned}}
 
 
 def plain(properties: Mapping[str, Any]) -> Properties:
@@ -151,6 +134,15 @@ def _plain_value(value: Any) -> Any:
         return plain(value)
     if isinstance(value, list):
         return [_plain_value(item) for item in value]
+    return value
+
+
+def _as_given(attribute: Attribute, value: Any) -> Any:
+    """A live value as an input: objects list which of their fields came by default, here none."""
+    if isinstance(value, list):
+        return [_as_given(attribute, item) for item in value]
+    if isinstance(value, dict) and attribute.fields is not None:
+        return {DEFAULTS_KEY: [], **value}
     return value
 
 

@@ -1,43 +1,69 @@
 """A container's attributes as the engine reports them.
 
-By `resourceDockerContainerRead`. Environment, labels and volumes are not read back: the engine
-mixes them with the image's own. A container that has stopped although it must run is reported
-with `mustRun` false, so that the next update starts it.
+By `resourceDockerContainerRead`. Environment and labels are not read back: the engine mixes them
+with the image's own. A container that has stopped although it must run is reported with `mustRun`
+false, so that the next update starts it.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from toolchain.offline.plugins.docker_plugin.container_request import MIB
 from toolchain.offline.plugins.docker_plugin.go_duration import from_nanoseconds
-from toolchain.offline.plugins.docker_plugin.gpu_request import describe_gpus
 from toolchain.offline.plugins.property_values import Properties
+
+NOT_SERVED: Final[Properties] = {
+    "attach": False,
+    "deviceReadBps": [],
+    "deviceReadIops": [],
+    "deviceRequests": [],
+    "deviceWriteBps": [],
+    "deviceWriteIops": [],
+    "logs": False,
+    "readOnly": False,
+    "rm": False,
+    "stdinOpen": False,
+    "tty": False,
+    "ulimits": [],
+    "uploads": [],
+    "volumes": [],
+}
+"""What the official state says of attributes that nobody gave."""
 
 
 def read_state(found: dict[str, Any], state: Properties) -> Properties:
     """The state of before, brought up to date from an inspection."""
     config, host, status = found["Config"], found["HostConfig"], found["State"]
     settings = found.get("NetworkSettings") or {}
+    running = status["Running"]
     by_digest = str(state.get("image", "")).startswith("sha256:")
     live = {
+        **NOT_SERVED,
+        "devices": [],
+        "envs": [],
+        "labels": [],
+        "networksAdvanced": [],
+        "ports": [],
+        "wait": False,
         **state,
         "name": found["Name"].lstrip("/"),
         "image": found["Image"] if by_digest else config["Image"],
+        "platform": found.get("Platform", ""),
         "bridge": settings.get("Bridge", ""),
         "networkDatas": _networks(settings),
         **_process(config),
-        **_limits(host),
-        **_isolation(host),
+        **_host(host),
     }
-    _read_where_given(live, host)
-    running = status["Running"]
+    if state.get("ports") and (running or state.get("mustRun")):
+        live["ports"] = _ports(settings)
+    if state.get("devices"):
+        with_path = {item["hostPath"] for item in state["devices"] if item.get("containerPath")}
+        live["devices"] = [_device(device, with_path) for device in host.get("Devices") or []]
+    if state.get("gpus"):
+        live["gpus"] = _gpus(host.get("DeviceRequests") or [], state["gpus"])
     if not running:
         live["exitCode"] = status["ExitCode"]
-    if live.get("ports") and (running or live.get("mustRun")):
-        live["ports"] = _ports(settings)
-    if not running and live.get("mustRun"):
         live["mustRun"] = False
     return live
 
@@ -50,8 +76,6 @@ def _process(config: dict[str, Any]) -> Properties:
         "entrypoints": config.get("Entrypoint") or [],
         "user": config.get("User", ""),
         "workingDir": config.get("WorkingDir", ""),
-        "tty": config.get("Tty", False),
-        "stdinOpen": config.get("OpenStdin", False),
         "stopSignal": config.get("StopSignal", ""),
         "stopTimeout": config.get("StopTimeout") or 0,
     }
@@ -68,9 +92,9 @@ def _process(config: dict[str, Any]) -> Properties:
     return state
 
 
-def _limits(host: dict[str, Any]) -> Properties:
+def _host(host: dict[str, Any]) -> Properties:
     swap = host.get("MemorySwap", 0)
-    state: Properties = {
+    return {
         "restart": host["RestartPolicy"]["Name"],
         "maxRetryCount": host["RestartPolicy"]["MaximumRetryCount"],
         "memory": host.get("Memory", 0) // MIB,
@@ -79,59 +103,19 @@ def _limits(host: dict[str, Any]) -> Properties:
         "shmSize": host.get("ShmSize", 0) // MIB,
         "cpuShares": host.get("CpuShares", 0),
         "cpuSet": host.get("CpusetCpus", ""),
-    }
-    if host.get("NanoCpus"):
-        state["cpus"] = _decimal_cpus(host["NanoCpus"])
-    return state
-
-
-def _isolation(host: dict[str, Any]) -> Properties:
-    state: Properties = {
-        "rm": host.get("AutoRemove", False),
-        "readOnly": host.get("ReadonlyRootfs", False),
         "privileged": host.get("Privileged", False),
+        "publishAllPorts": host.get("PublishAllPorts", False),
         "init": host.get("Init") or False,
         "runtime": host.get("Runtime", ""),
         "securityOpts": host.get("SecurityOpt") or [],
-        "sysctls": host.get("Sysctls") or {},
         "ipcMode": host.get("IpcMode", ""),
+        "usernsMode": host.get("UsernsMode", ""),
         "groupAdds": host.get("GroupAdd") or [],
-        "tmpfs": host.get("Tmpfs") or {},
         "networkMode": host["NetworkMode"],
         "logDriver": host["LogConfig"]["Type"],
+        "hosts": host.get("ExtraHosts") or [],
         "mounts": [_mount(mount) for mount in host.get("Mounts") or []],
-        "hosts": [_host(entry) for entry in host.get("ExtraHosts") or []],
     }
-    if host.get("CapAdd") or host.get("CapDrop"):
-        state["capabilities"] = {
-            "adds": host.get("CapAdd") or [],
-            "drops": host.get("CapDrop") or [],
-        }
-    return state
-
-
-def _read_where_given(state: Properties, host: dict[str, Any]) -> None:
-    """Bring up to date what is only read back when the program gave it."""
-    if state.get("ulimits"):
-        state["ulimits"] = [
-            {"name": limit["Name"], "soft": limit["Soft"], "hard": limit["Hard"]}
-            for limit in host.get("Ulimits") or []
-        ]
-    if state.get("logOpts"):
-        state["logOpts"] = host["LogConfig"].get("Config") or {}
-    if state.get("gpus"):
-        described = describe_gpus(host.get("DeviceRequests") or [])
-        state["gpus"] = state["gpus"] if described is None else described
-    if state.get("devices"):
-        with_path = {item["hostPath"] for item in state["devices"] if item.get("containerPath")}
-        state["devices"] = [_device(device, with_path) for device in host.get("Devices") or []]
-
-
-def _device(device: dict[str, str], with_path: set[str]) -> Properties:
-    described = {"hostPath": device["PathOnHost"], "permissions": device["CgroupPermissions"]}
-    if device["PathOnHost"] in with_path:
-        described["containerPath"] = device["PathInContainer"]
-    return described
 
 
 def _mount(mount: dict[str, Any]) -> Properties:
@@ -143,9 +127,18 @@ def _mount(mount: dict[str, Any]) -> Properties:
     }
 
 
-def _host(entry: str) -> Properties:
-    host, _, address = entry.partition(":")
-    return {"host": host, "ip": address}
+def _device(device: dict[str, str], with_path: set[str]) -> Properties:
+    described = {"hostPath": device["PathOnHost"], "permissions": device["CgroupPermissions"]}
+    if device["PathOnHost"] in with_path:
+        described["containerPath"] = device["PathInContainer"]
+    return described
+
+
+def _gpus(requests: list[dict[str, Any]], given: str) -> str:
+    """`all` is read back; a number cannot be told from other requests and stays as it was given."""
+    if not requests:
+        return ""
+    return "all" if requests[0].get("Count") == -1 else given
 
 
 def _ports(settings: dict[str, Any]) -> list[Properties]:
@@ -172,14 +165,9 @@ def _networks(settings: dict[str, Any]) -> list[Properties]:
             "ipPrefixLength": network.get("IPPrefixLen", 0),
             "gateway": network.get("Gateway", ""),
             "macAddress": network.get("MacAddress", ""),
+            "globalIpv6Address": network.get("GlobalIPv6Address", ""),
+            "globalIpv6PrefixLength": network.get("GlobalIPv6PrefixLen", 0),
+            "ipv6Gateway": network.get("IPv6Gateway", ""),
         }
         for name, network in sorted((settings.get("Networks") or {}).items())
     ]
-
-
-def _decimal_cpus(nano: int) -> str:
-    """Write processors as the official plugin does: `1.0`, `0.5`, `1.25`."""
-    text = format(Decimal(nano) / 10**9, "f")
-    if "." not in text:
-        return f"{text}.0"
-    return text.rstrip("0")

@@ -11,7 +11,7 @@ from toolchain.offline.plugins.docker_plugin.image import Image
 from toolchain.offline.plugins.docker_plugin.network import Network
 from toolchain.offline.plugins.docker_plugin.remote_image import RemoteImage
 from toolchain.offline.plugins.docker_plugin.volume import Volume
-from toolchain.offline.plugins.property_values import Properties, Unknown
+from toolchain.offline.plugins.property_values import Properties
 from toolchain.offline.plugins.provider import Failure, Resource
 
 _SERVED = frozenset({"host", "sshOpts"})
@@ -51,13 +51,9 @@ class DockerProvider:
         )
 
     def configure(self, settings: Properties) -> None:
-        """Remember which engine to use; it is first spoken to when a resource needs it."""
-        host = settings.get("host")
-        options = settings.get("sshOpts")
+        """Choose the engine, and fail where it does not answer."""
+        options = settings.get("sshOpts") or []
         if isinstance(options, str):
             options = json.loads(options)
-        self._engine.settings = EngineSettings(
-            host=host if isinstance(host, str) else None,
-            ssh_options=tuple(options) if isinstance(options, list) else (),
-            is_known=not isinstance(host, Unknown),
-        )
+        self._engine.settings = EngineSettings(settings.get("host"), tuple(options))
+        self._engine.ping()

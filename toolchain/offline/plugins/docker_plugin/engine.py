@@ -1,9 +1,8 @@
 """The connection to the Docker engine.
 
 Which engine, as the official plugin chooses it (`provider/image.go`, `configureDockerClient`):
-`docker:host`, else `DOCKER_HOST`, else the system's socket, else a socket of the user's own.
-Unlike the official one it is not pinged while the provider is configured: a preview of new
-resources and a run without changes need no engine.
+`docker:host`, else `DOCKER_HOST`, else the system's socket, else a socket of the user's own. It is
+pinged while the provider is configured, but for one behind ssh.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from toolchain.offline.plugins.docker_plugin.ssh_relay import SshRelay
+from toolchain.engine_api import DEFAULT_HOST, NoAnswerError, get
 from toolchain.offline.plugins.errors import PluginError
+from toolchain.ssh_relay import SshRelay
 
 if TYPE_CHECKING:
     # The SDK takes half a second to import: only an operation that needs the engine pays for it.
     from docker import APIClient
 
-_SYSTEM_SOCKET: Final = "unix:///var/run/docker.sock"
 # A build step or a pull may be silent for many minutes. (The SDK takes no time-out for an answer,
 # but its type stubs want a number.)
 _NO_TIMEOUT: Final[Any] = None
@@ -36,7 +35,11 @@ class EngineSettings:
 
     host: str | None = None
     ssh_options: tuple[str, ...] = ()
-    is_known: bool = True
+
+    @property
+    def address(self) -> str:
+        """The engine's address."""
+        return self.host or os.environ.get("DOCKER_HOST") or _system_or_user_socket()
 
 
 class Engine:
@@ -48,19 +51,26 @@ class Engine:
         self._client: APIClient | None = None
         self._relay: SshRelay | None = None
 
+    def ping(self) -> None:
+        """Make sure that the engine answers. As officially, one behind ssh is not asked yet."""
+        host = self.settings.address
+        if host.startswith("ssh://"):
+            return
+        try:
+            get(host, "/_ping")
+        except NoAnswerError as error:
+            raise _silent(host, str(error)) from error
+
     @property
     def client(self) -> APIClient:
-        """The engine's API; the first use makes sure that the engine answers."""
+        """The engine's API."""
         with self._lock:
             if self._client is None:
                 self._client = self._connect()
             return self._client
 
     def _connect(self) -> APIClient:
-        if not self.settings.is_known:
-            msg = "docker:host is not known yet, so no Docker engine can be asked"
-            raise PluginError(msg)
-        host = self.settings.host or os.environ.get("DOCKER_HOST") or _system_or_user_socket()
+        host = self.settings.address
         address = host
         if host.startswith("ssh://"):
             self._relay = SshRelay(host, self.settings.ssh_options)
@@ -79,20 +89,23 @@ class Engine:
             )
         except (errors.DockerException, ValueError) as error:
             detail = (self._relay.last_words() if self._relay else "") or str(error)
-            msg = (
-                f"the Docker engine at {host} does not answer: {detail}. "
-                "Start it, or set docker:host or DOCKER_HOST to one that runs"
-            )
-            raise PluginError(msg) from error
+            raise _silent(host, detail) from error
+
+
+def _silent(host: str, detail: str) -> PluginError:
+    return PluginError(
+        f"the Docker engine at {host} does not answer: {detail}. "
+        "Start it, or set docker:host or DOCKER_HOST to one that runs"
+    )
 
 
 def _system_or_user_socket() -> str:
-    if not Path(_SYSTEM_SOCKET.removeprefix("unix://")).exists():
+    if not Path(DEFAULT_HOST.removeprefix("unix://")).exists():
         for socket in _USER_SOCKETS:
             candidate = Path.home() / socket
             if candidate.exists():
                 return f"unix://{candidate}"
-    return _SYSTEM_SOCKET
+    return DEFAULT_HOST
 
 
 @contextmanager

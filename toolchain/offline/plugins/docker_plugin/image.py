@@ -1,9 +1,10 @@
 """`docker:index/image:Image`, by pulumi-docker's `provider/provider.go` and `provider/image.go`.
 
 A change of any input is an update, and an update builds again. `check` puts the digest of the
-build's context among the inputs, which is how a changed file shows. Reading looks at nothing and
-deleting removes nothing: the image stays in the engine. The inputs are kept as a secret under
-`__inputs`, and the diff compares with those. Pushing is not served: `skipPush` has to be set.
+build's context among the inputs, which is how a changed file shows. Reading looks at nothing, so a
+refresh does not see that the image is gone, and deleting removes nothing: the image stays in the
+engine. The inputs are kept as a secret under `__inputs`, and the diff compares with those. Pushing
+is not served: `skipPush` has to be set.
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from toolchain.offline.plugins.attributes import DEFAULTS_KEY, Attribute, Schema, check_inputs
+from toolchain.offline.plugins.attributes import (
+    Attribute,
+    Schema,
+    check_inputs,
+    without_defaults_key,
+)
 from toolchain.offline.plugins.docker_plugin.build_context import BuildContext
 from toolchain.offline.plugins.docker_plugin.engine import Engine
 from toolchain.offline.plugins.docker_plugin.image_build import BUILDER_VERSIONS, build_image
@@ -25,7 +31,6 @@ _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 _SCHEMA: Schema = {
     "imageName": Attribute("string", required=True, pattern=r"\S+"),
     "skipPush": Attribute("boolean"),
-    "buildOnPreview": Attribute("boolean"),
     "build": Attribute(
         "object",
         fields={
@@ -34,10 +39,6 @@ _SCHEMA: Schema = {
             "args": Attribute("map"),
             "builderVersion": Attribute("string", pattern="|".join(BUILDER_VERSIONS)),
             "platform": Attribute("string"),
-            "target": Attribute("string"),
-            "network": Attribute("string"),
-            "addHosts": Attribute("list"),
-            "cacheFrom": Attribute("object", fields={"images": Attribute("list")}),
         },
     ),
 }
@@ -55,14 +56,15 @@ class Image:
         checked = check_inputs(_SCHEMA, subject, news)
         if checked.failures:
             return checked
-        inputs = _unmarked(checked.inputs)
+        # The official plugin's own resource keeps no list of defaults.
+        inputs: Properties = without_defaults_key(checked.inputs)
         if not inputs.get("skipPush"):
             reason = (
                 f"{subject}: skipPush is not set, but this stand-in does not push images; "
                 "set skipPush to true, or install the official docker plugin 5.2.0"
             )
             return Checked(inputs, (Failure("skipPush", reason),))
-        inputs["buildOnPreview"] = inputs.get("buildOnPreview") is True
+        inputs["buildOnPreview"] = False
         inputs["build"] = _completed(inputs.get("build", {}))
         return Checked(inputs)
 
@@ -78,8 +80,8 @@ class Image:
         return Difference(changes)
 
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
-        """Build; in a preview only where `buildOnPreview` asks for it."""
-        if operation.preview and not _can_preview(operation, inputs):
+        """Build; a preview foretells nothing but the inputs."""
+        if operation.preview:
             return "", inputs
         return inputs["imageName"], self._built(operation, inputs)
 
@@ -93,9 +95,7 @@ class Image:
         self, operation: Operation, resource_id: str, state: Properties, news: Properties
     ) -> Properties:
         """Build again."""
-        if operation.preview and not _can_preview(operation, news):
-            return news
-        return self._built(operation, news)
+        return news if operation.preview else self._built(operation, news)
 
     def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
         """Leave the image where it is."""
@@ -119,15 +119,6 @@ class Image:
         }
 
 
-def _unmarked(inputs: Properties) -> Properties:
-    """The official plugin's own resource keeps no list of defaults."""
-    return {
-        key: _unmarked(value) if isinstance(value, dict) else value
-        for key, value in inputs.items()
-        if key != DEFAULTS_KEY
-    }
-
-
 def _completed(build: Properties) -> Properties:
     """The build with the official defaults, and its digest where the paths are known."""
     context = build.get("context") or "."
@@ -148,14 +139,3 @@ def _completed(build: Properties) -> Properties:
 def _host_platform() -> str:
     machine = platform.machine()
     return f"linux/{_GO_ARCHITECTURES.get(machine, machine)}"
-
-
-def _can_preview(operation: Operation, inputs: Properties) -> bool:
-    if not inputs.get("buildOnPreview"):
-        return False
-    if has_unknown([inputs["imageName"], inputs["build"]]):
-        operation.log.warning(
-            "Minimum inputs for build are unresolved. Continuing without preview image build."
-        )
-        return False
-    return True

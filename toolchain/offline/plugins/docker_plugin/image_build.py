@@ -8,7 +8,7 @@ goes to the classic builder, which the engine gives the credentials with the req
 from __future__ import annotations
 
 import json
-from collections import deque
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -37,32 +37,45 @@ class BuildFailedError(PluginError):
 
 @dataclass
 class _BuildLog:
-    """The build's lines: all are shown as they come, the last are kept for an error."""
+    """The build's lines: all are shown as they come, and kept in case of an error."""
 
     operation: Operation
-    last: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
+    lines: list[str] = field(default_factory=list)
 
     def show(self, lines: Iterator[str]) -> None:
         for line in lines:
             text = line.strip()
-            if text and (not self.last or self.last[-1] != text):
-                self.last.append(text)
+            if text and self.lines[-1:] != [text]:
+                self.lines.append(text)
                 self.operation.log.status(text)
+
+    def ending(self) -> str:
+        """The last lines for an error, and the file that has them all."""
+        prefix = f"image-build-{self.operation.resource_name}-"
+        with tempfile.NamedTemporaryFile("w", prefix=prefix, suffix=".log", delete=False) as file:
+            file.write("\n".join([*self.lines, ""]))
+        last = "".join(f"\n  {line}" for line in self.lines[-_LAST_LINES:])
+        return f"the whole log of the build is in {file.name}, its end is:{last}"
 
 
 def build_image(engine: Engine, operation: Operation, inputs: Properties) -> str:
     """Build and tag an image; returns its id."""
     version = BUILDER_VERSIONS[inputs["build"].get("builderVersion") or "BuilderBuildKit"]
+    log = _BuildLog(operation)
     try:
-        return _build(engine, operation, inputs, version)
+        try:
+            return _build(engine, log, inputs, version)
+        except BuildFailedError as error:
+            if version != BUILDKIT or _NO_SESSION not in str(error):
+                raise
+            log.show(iter(["a base image is not in the engine: building with the classic builder"]))
+            return _build(engine, log, inputs, CLASSIC)
     except BuildFailedError as error:
-        if version != BUILDKIT or _NO_SESSION not in str(error):
-            raise
-        operation.log.info("a base image is not in the engine: building with the classic builder")
-        return _build(engine, operation, inputs, CLASSIC)
+        msg = f"{error}; {log.ending()}"
+        raise PluginError(msg) from error
 
 
-def _build(engine: Engine, operation: Operation, inputs: Properties, version: str) -> str:
+def _build(engine: Engine, log: _BuildLog, inputs: Properties, version: str) -> str:
     name, build = inputs["imageName"], inputs["build"]
     context = BuildContext.of(build)
     archive, dockerfile = context.archive()
@@ -70,17 +83,12 @@ def _build(engine: Engine, operation: Operation, inputs: Properties, version: st
         "t": name,
         "dockerfile": dockerfile,
         "buildargs": json.dumps(build.get("args") or {}),
-        "cachefrom": json.dumps((build.get("cacheFrom") or {}).get("images") or []),
         "platform": build.get("platform"),
-        "target": build.get("target"),
-        "networkmode": build.get("network"),
-        "extrahosts": ",".join(build.get("addHosts") or []) or None,
         "version": version,
         # Unlike the official plugin, nothing of the classic builder's work is left behind.
         "rm": 1,
         "forcerm": 1,
     }
-    log = _BuildLog(operation)
     action = f"unable to build image {name}"
     with explained(action), archive:
         response = engine.client.post(
@@ -91,14 +99,14 @@ def _build(engine: Engine, operation: Operation, inputs: Properties, version: st
             stream=True,
         )
         with response:
-            image_id = _follow(response, operation, log, action)
+            image_id = _follow(response, log, action)
     if not image_id:
         msg = f"{action}: no image id found in the build's output"
         raise PluginError(msg)
     return image_id
 
 
-def _follow(response: Response, operation: Operation, log: _BuildLog, action: str) -> str | None:
+def _follow(response: Response, log: _BuildLog, action: str) -> str | None:
     """Read the log to its end; returns the image's id."""
     if not response.ok:
         problem = response.json().get("message", response.reason)
@@ -106,11 +114,10 @@ def _follow(response: Response, operation: Operation, log: _BuildLog, action: st
         raise BuildFailedError(msg)
     image_id: str | None = None
     for line in response.iter_lines():
-        operation.check_cancelled()
+        log.operation.check_cancelled()
         record = json.loads(line)
         if "error" in record:
-            output = "".join(f"\n  {text}" for text in log.last)
-            msg = f"{action}: {record['error'].strip()}{output}"
+            msg = f"{action}: {record['error'].strip()}"
             raise BuildFailedError(msg)
         aux = record.get("aux")
         if record.get("id") == _TRACE and isinstance(aux, str):

@@ -34,13 +34,11 @@ def inspect_image(engine: Engine, name: str) -> dict[str, Any] | None:
         raise
 
 
-def find_image(
-    engine: Engine, operation: Operation, name: str, platform: str | None = None
-) -> dict[str, Any]:
+def find_image(engine: Engine, operation: Operation, name: str) -> dict[str, Any]:
     """The image of a name, pulled when it is not in the store."""
     found = inspect_image(engine, name)
     if found is None:
-        _pull_with_retries(engine, operation, name, platform)
+        _pull_with_retries(engine, operation, name)
         found = inspect_image(engine, name)
     if found is None:
         msg = f"unable to find or pull image {name}"
@@ -48,13 +46,11 @@ def find_image(
     return found
 
 
-def _pull_with_retries(
-    engine: Engine, operation: Operation, name: str, platform: str | None
-) -> None:
+def _pull_with_retries(engine: Engine, operation: Operation, name: str) -> None:
     for attempt in range(1, _PULL_ATTEMPTS + 1):
         try:
             with explained(f"unable to pull image {name}"):
-                _pull(engine, operation, name, platform)
+                _pull(engine, operation, name)
         except PluginError as error:
             hopeless = any(text in str(error).lower() for text in _FINAL_ERRORS)
             if hopeless or attempt == _PULL_ATTEMPTS:
@@ -66,14 +62,13 @@ def _pull_with_retries(
             return
 
 
-def _pull(engine: Engine, operation: Operation, name: str, platform: str | None) -> None:
+def _pull(engine: Engine, operation: Operation, name: str) -> None:
     by_digest_or_tag = "@" in name or ":" in name.rsplit("/", 1)[-1]
     records: Iterator[dict[str, Any]] = engine.client.pull(
         name,
         tag=None if by_digest_or_tag else "latest",
         stream=True,
         decode=True,
-        platform=platform,
     )
     layers: dict[str, tuple[int, int]] = {}
     shown = 0.0

@@ -31,28 +31,17 @@ class Network(BridgedResource):
     schema = {
         "name": Attribute("string", required=True, force_new=True),
         "labels": Attribute("set", force_new=True, fields=LABEL_FIELDS),
-        "driver": Attribute("string", force_new=True, computed=True),
-        "options": Attribute("map", force_new=True, computed=True),
-        "internal": Attribute("boolean", force_new=True, computed=True),
-        "attachable": Attribute("boolean", force_new=True),
-        "ipamDriver": Attribute("string", force_new=True, default="default"),
+        "ipamDriver": Attribute("string", force_new=True, default="default", served=False),
     }
-    outputs = ("scope", "ipamConfigs")
+    outputs = ("driver", "internal", "ipamConfigs", "options", "scope")
     schema_version = 1
 
     def make(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
         """Make the network; the engine is asked to refuse a second one of the name."""
-        from docker import types  # noqa: PLC0415 - slow to import, see engine.py
-
         with explained(f"unable to create network {inputs['name']}"):
             made = self._engine.client.create_network(
                 inputs["name"],
-                driver=inputs.get("driver"),
-                options=inputs.get("options"),
-                internal=inputs.get("internal", False),
-                attachable=inputs.get("attachable", False),
                 labels=labels_to_map(inputs.get("labels")),
-                ipam=types.IPAMConfig(driver=inputs["ipamDriver"]),
                 check_duplicate=True,
             )
         found = self.look(operation, made["Id"], inputs)
@@ -81,9 +70,16 @@ class Network(BridgedResource):
             "options": found.get("Options") or {},
             "internal": found["Internal"],
             "attachable": found["Attachable"],
+            "ingress": found["Ingress"],
+            "ipv6": found["EnableIPv6"],
             "ipamDriver": found["IPAM"]["Driver"],
             "ipamConfigs": [
-                {"subnet": pool.get("Subnet", ""), "gateway": pool.get("Gateway", "")}
+                {
+                    "subnet": pool.get("Subnet", ""),
+                    "gateway": pool.get("Gateway", ""),
+                    "ipRange": pool.get("IPRange", ""),
+                    "auxAddress": pool.get("AuxiliaryAddresses") or {},
+                }
                 for pool in pools
             ],
             "scope": found["Scope"],

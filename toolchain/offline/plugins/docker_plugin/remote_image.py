@@ -1,8 +1,8 @@
 """`docker:index/remoteImage:RemoteImage`, by `resource_docker_image_funcs.go`.
 
-Its id is the image's id and name together. An image that is in the store is not pulled. `name`,
-`pullTriggers`, `triggers` and `platform` replace; the others update. Deleting removes the image's
-name, and the image with its last name, unless `keepLocally` is set.
+Its id is the image's id and name together. An image that is in the store is not pulled. Another
+`name` replaces, without deleting first. Deleting removes the image's name, and the image with its
+last name, unless `keepLocally` is set.
 """
 
 from __future__ import annotations
@@ -22,37 +22,31 @@ class RemoteImage(BridgedResource):
     """An image out of a registry."""
 
     title = "docker.RemoteImage"
-    # The official plugin overrides this `name`, which takes the automatic naming away.
-    named_automatically = False
+    # The official plugin overrides this `name`, which takes the deletion first away.
+    delete_first = False
     schema = {
         "name": Attribute("string", required=True, force_new=True, pattern=r"\S+"),
         "keepLocally": Attribute("boolean"),
-        "pullTriggers": Attribute("set", force_new=True),
-        "triggers": Attribute("map", force_new=True),
-        "forceRemove": Attribute("boolean"),
-        "platform": Attribute("string", force_new=True, default=""),
     }
     outputs = ("imageId", "repoDigest")
 
     def make(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
         """Find the image or pull it."""
-        found = find_image(self._engine, operation, inputs["name"], inputs["platform"] or None)
+        found = find_image(self._engine, operation, inputs["name"])
         return _described(found, inputs)
 
     def look(
         self, operation: Operation, resource_id: str, state: Properties
     ) -> tuple[str, Properties] | None:
         """Find the image by its name."""
-        # The official plugin imports by that name as well.
-        name = state.get("name") or resource_id
-        found = inspect_image(self._engine, name)
-        return None if found is None else _described(found, {**state, "name": name})
+        found = inspect_image(self._engine, state["name"])
+        return None if found is None else _described(found, state)
 
     def change(
         self, operation: Operation, resource_id: str, state: Properties, planned: Properties
     ) -> Properties:
         """Pull the image again if it is gone; nothing else about it can change."""
-        found = find_image(self._engine, operation, planned["name"], planned["platform"] or None)
+        found = find_image(self._engine, operation, planned["name"])
         return _described(found, planned)[1]
 
     def remove(self, operation: Operation, resource_id: str, state: Properties) -> None:
@@ -62,7 +56,7 @@ class RemoteImage(BridgedResource):
             return
         try:
             with explained(f"unable to remove image {name}"):
-                self._engine.client.remove_image(name, force=state.get("forceRemove", False))
+                self._engine.client.remove_image(name)
         except PluginError as error:
             if not is_not_found(error):
                 raise

@@ -20,8 +20,8 @@ from toolchain.offline.plugins.property_values import Properties
 from toolchain.offline.plugins.provider import Operation
 
 LABEL_FIELDS = {
-    "label": Attribute("string", required=True),
-    "value": Attribute("string", required=True),
+    "label": Attribute("string", required=True, force_new=True),
+    "value": Attribute("string", required=True, force_new=True),
 }
 _REMOVAL_SECONDS = 30
 _REMOVAL_PAUSE_SECONDS = 1
@@ -32,22 +32,17 @@ class Volume(BridgedResource):
 
     title = "docker.Volume"
     schema = {
-        "name": Attribute("string", force_new=True, computed=True),
+        "name": Attribute("string", required=True, force_new=True),
         "labels": Attribute("set", force_new=True, fields=LABEL_FIELDS),
-        "driver": Attribute("string", force_new=True, computed=True),
-        "driverOpts": Attribute("map", force_new=True),
     }
-    outputs = ("mountpoint",)
+    outputs = ("driver", "mountpoint")
     schema_version = 1
 
     def make(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
         """Make the volume."""
         with explained(f"unable to create volume {inputs['name']}"):
             made = self._engine.client.create_volume(
-                inputs["name"],
-                driver=inputs.get("driver"),
-                driver_opts=inputs.get("driverOpts"),
-                labels=labels_to_map(inputs.get("labels")),
+                inputs["name"], labels=labels_to_map(inputs.get("labels"))
             )
         return self._found(operation, made["Name"], inputs)
 
@@ -67,7 +62,6 @@ class Volume(BridgedResource):
             "name": found["Name"],
             "labels": labels_from_map(found.get("Labels")),
             "driver": found["Driver"],
-            "driverOpts": found.get("Options") or {},
             "mountpoint": found["Mountpoint"],
         }
         return found["Name"], live

@@ -1,8 +1,7 @@
 """An engine on another machine, reached as the Docker CLI reaches it.
 
 For every connection `ssh [options] host docker system dial-stdio` is started and its two ends are
-tied to a local socket. That honours the operator's ssh configuration, takes `docker:sshOpts`, and
-needs no ssh library.
+tied to a local socket. That honours the operator's ssh configuration and needs no ssh library.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import IO
 from urllib.parse import urlsplit
 
@@ -35,7 +35,7 @@ def ssh_command(host: str, options: Sequence[str]) -> list[str]:
 class SshRelay:
     """A local socket whose every connection ends at the other machine's engine."""
 
-    def __init__(self, host: str, options: Sequence[str]) -> None:
+    def __init__(self, host: str, options: Sequence[str] = ()) -> None:
         self._argv = ssh_command(host, options)
         self._folder = tempfile.TemporaryDirectory(prefix="docker-ssh-")
         path = Path(self._folder.name) / "engine.sock"
@@ -46,20 +46,45 @@ class SshRelay:
         self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def __enter__(self) -> SshRelay:
+        """The relay listens from the start."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take no more connections; those that are open end by themselves."""
+        # Closing alone would not wake the thread that waits for the next connection.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._folder.cleanup()
+
     def last_words(self) -> str:
         """What ssh complained about, for the error that follows from it."""
         return self._last_words.decode(errors="replace").strip()
 
     def _accept(self) -> None:
         while True:
-            connection, _ = self._listener.accept()
-            process = subprocess.Popen(
-                self._argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-            )
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                process = subprocess.Popen(
+                    self._argv,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                )
+            except OSError as error:
+                self._last_words = str(error).encode()
+                connection.close()
+                continue
             stdin, stdout, stderr = _pipes(process)
             complaints = _start(self._listen_to_complaints, stderr)
             _start(self._to_engine, connection, stdin)
