@@ -29,6 +29,8 @@ def ssh_command(host: str, options: Sequence[str]) -> list[str]:
         argv += ["-l", url.username]
     if url.port:
         argv += ["-p", str(url.port)]
+    # After the options, as the CLI has it: ssh takes the first value of each.
+    argv += ["-o", "ConnectTimeout=30", "-T"]
     return [*argv, "--", url.hostname or "", "docker system dial-stdio"]
 
 
@@ -102,7 +104,7 @@ class SshRelay:
         process: subprocess.Popen[bytes],
         complaints: threading.Thread,
     ) -> None:
-        with connection:
+        with connection, pipe:
             with suppress(OSError):
                 while chunk := pipe.read(_CHUNK):
                     connection.sendall(chunk)
@@ -115,7 +117,8 @@ class SshRelay:
         process.wait()
 
     def _listen_to_complaints(self, pipe: IO[bytes]) -> None:
-        self._last_words = pipe.read() or self._last_words
+        with pipe:
+            self._last_words = pipe.read() or self._last_words
 
 
 def _start(work: Callable[..., None], *arguments: object) -> threading.Thread:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 import threading
@@ -62,8 +63,13 @@ class PluginProcess:
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
         self.stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
 
-    def configure(self, **settings: Any) -> Any:
-        request = provider_pb2.ConfigureRequest(args=to_struct(settings), acceptSecrets=True)
+    def configure(self, **settings: str) -> Any:
+        request = provider_pb2.ConfigureRequest(
+            args=to_struct(settings),
+            # Twice, as Pulumi does: the official docker plugin still reads these.
+            variables={f"docker:config:{name}": value for name, value in settings.items()},
+            acceptSecrets=True,
+        )
         return self.stub.Configure(request)
 
     def check_config(self, **settings: Any) -> list[str]:
@@ -100,6 +106,13 @@ class Plan:
     changes: dict[str, str]
     replaces: list[str]
     delete_first: bool
+
+    def kinds(self) -> dict[str, str]:
+        """What becomes of each property: it replaces the resource, or it updates it."""
+        properties = {re.split(r"[.[]", path, maxsplit=1)[0] for path in self.changes}
+        return {
+            name: "replace" if name in self.replaces else "update" for name in sorted(properties)
+        }
 
 
 @dataclass

@@ -5,6 +5,9 @@ That is `provider/provider.go` and `provider/image.go` of pulumi/pulumi-docker, 
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import grpc
 import pytest
 
@@ -21,12 +24,10 @@ def context(tmp_path, test_image):
     (tmp_path / ".dockerignore").write_text("*.md\n")
     (tmp_path / "Dockerfile").write_text(
         f"ARG BASE_IMAGE={test_image}\n"
-        "FROM ${BASE_IMAGE} AS base\n"
+        "FROM ${BASE_IMAGE}\n"
         "ARG WHO=nobody\n"
         "COPY . /context/\n"
         'RUN echo "built for $WHO" && cat /context/greeting.txt\n'
-        "FROM base AS unwanted\n"
-        "RUN exit 1\n"
     )
     return tmp_path
 
@@ -40,10 +41,7 @@ def wanted(context, names):
             "context": str(context),
             "dockerfile": str(context / "Dockerfile"),
             "args": {"WHO": "tests"},
-            "target": "base",
             "platform": "linux/amd64",
-            # The steps need none, and a build that has none cannot come to depend on one.
-            "network": "none",
         },
     }
 
@@ -86,22 +84,30 @@ def test_what_is_ignored_makes_no_difference(context, wanted, resource):
     assert image.check(**wanted)["build"]["contextDigest"] != digest
 
 
-def test_a_failed_build_says_what_the_build_said(context, wanted, resource):
-    (context / "Dockerfile").write_text(
-        (context / "Dockerfile").read_text().replace("RUN exit 1", "RUN echo the reason; exit 3")
-    )
-    wanted["build"]["target"] = "unwanted"
+@pytest.mark.stand_in
+@pytest.mark.parametrize("builder", ["BuilderV1", "BuilderBuildKit"])
+def test_a_failed_build_says_why_and_where_its_log_is(builder, context, wanted, resource):
+    with (context / "Dockerfile").open("a") as dockerfile:
+        dockerfile.write("RUN seq 100; echo the reason; exit 3\n")
+    wanted["build"]["builderVersion"] = builder
     with pytest.raises(grpc.RpcError) as failure:
-        resource("image", "image").create(**wanted)
-    assert f"unable to build image {wanted['imageName']}" in failure.value.details()
-    assert "the reason" in failure.value.details()
+        resource("image", "guide").create(**wanted)
+    details = failure.value.details()
+    assert f"unable to build image {wanted['imageName']}" in details
+    assert "the reason" in details
+    (named,) = re.findall(r"log of the build is in (\S+/image-build-guide-\S+\.log),", details)
+    log = Path(named)
+    lines = log.read_text().splitlines()
+    assert "1" in lines
+    assert "the reason" in lines
+    assert log.stat().st_mode & 0o077 == 0
+    log.unlink()
 
 
-def test_preview_builds_only_when_asked_to(engine, wanted, resource):
+def test_preview_builds_nothing(engine, wanted, resource):
     image = resource("image", "image")
     assert "repoDigest" not in image.preview(**wanted)
     assert not engine.images.list(wanted["imageName"])
-    assert image.preview(**wanted, buildOnPreview=True)["repoDigest"].startswith("sha256:")
 
 
 def test_update_in_preview_leaves_the_digest_open(wanted, resource):
@@ -113,7 +119,7 @@ def test_update_in_preview_leaves_the_digest_open(wanted, resource):
 
 def test_unknown_arguments_stay_unknown_and_nothing_is_built(engine, wanted, resource):
     wanted["build"]["args"] = {"WHO": UNKNOWN}
-    foretold = resource("image", "image").preview(**wanted, buildOnPreview=True)
+    foretold = resource("image", "image").preview(**wanted)
     assert foretold["build"]["args"]["WHO"] is UNKNOWN
     assert not engine.images.list(wanted["imageName"])
 
@@ -130,7 +136,12 @@ def test_delete_leaves_the_image_and_read_looks_at_nothing(engine, wanted, resou
     image.delete()
     assert engine.images.get(wanted["imageName"])
     engine.images.remove(wanted["imageName"])
+    # So an image that was removed by hand comes back by a changed input alone.
     assert image.refresh()
+    assert image.plan(**wanted).changes == {}
+    wanted["build"]["args"] = {"WHO": "the next"}
+    image.update(**wanted)
+    assert engine.images.get(wanted["imageName"])
 
 
 def test_a_dockerfile_outside_of_the_context(engine, tmp_path, context, wanted, resource):
@@ -159,11 +170,14 @@ def test_a_missing_dockerfile_is_named_with_the_likely_path(wanted, context, res
         resource("image", "image").check(**wanted)
 
 
+@pytest.mark.stand_in
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"skipPush": False}, "does not push images"),
         ({"registry": {"server": "x"}}, "property registry is not served"),
+        ({"buildOnPreview": True}, "does not build in a preview"),
+        ({"build": {"target": "x"}}, "property build.target is not served"),
         ({"imageName": None}, "property imageName is missing"),
         ({"build": {"builderVersion": "3"}}, "has to match BuilderV1|BuilderBuildKit"),
     ],

@@ -9,12 +9,11 @@ import pytest
 
 from toolchain.offline.plugins.docker_plugin import image_build
 from toolchain.offline.plugins.docker_plugin.buildkit_trace import trace_lines
+from toolchain.offline.plugins.docker_plugin.container_request import create_request
+from toolchain.offline.plugins.docker_plugin.container_state import read_state
 from toolchain.offline.plugins.docker_plugin.engine import Engine
 from toolchain.offline.plugins.docker_plugin.go_duration import from_nanoseconds, to_nanoseconds
-from toolchain.offline.plugins.docker_plugin.gpu_request import describe_gpus, parse_gpus
-from toolchain.offline.plugins.docker_plugin.ssh_relay import ssh_command
 from toolchain.offline.plugins.engine_log import EngineLog, ResourceLog
-from toolchain.offline.plugins.errors import PluginError
 from toolchain.offline.plugins.install import STAND_INS, install_plugins
 from toolchain.offline.plugins.property_values import UNKNOWN, Secret, from_struct, to_struct
 from toolchain.offline.plugins.provider import Operation
@@ -38,47 +37,26 @@ def test_durations_are_written_as_go_writes_them(text, nanoseconds):
     assert from_nanoseconds(nanoseconds) == text
 
 
-@pytest.mark.parametrize(
-    ("value", "request_part"),
-    [
-        # docker/cli, opts/gpus.go.
-        ("all", {"Count": -1}),
-        ('"all"', {"Count": -1}),
-        ("2", {"Count": 2}),
-        ("device=GPU-1", {"DeviceIDs": ["GPU-1"]}),
-        ("driver=nvidia,count=1", {"Driver": "nvidia", "Count": 1}),
-        ("driver=nvidia", {"Driver": "nvidia", "Count": 1}),
-        ("all,capabilities=utility", {"Count": -1, "Capabilities": [["utility", "gpu"]]}),
-    ],
-)
-def test_gpus_become_a_device_request(value, request_part):
-    expected = {"Options": {}, "Capabilities": [["gpu"]], **request_part}
-    assert parse_gpus(value) == expected
-
-
-@pytest.mark.parametrize("value", ["some", "count=x", "colour=green", "count=1,count=2"])
-def test_gpus_that_say_nothing_are_refused(value):
-    with pytest.raises(PluginError, match="gpus is"):
-        parse_gpus(value)
-
-
-def test_device_requests_are_read_back_where_gpus_can_say_them():
-    assert describe_gpus([parse_gpus("all")]) == "all"
-    assert describe_gpus([parse_gpus("device=GPU-1")]) == "device=GPU-1"
-    assert describe_gpus([parse_gpus("2")]) is None
-    assert describe_gpus([]) == ""
-
-
-def test_ssh_engines_are_reached_as_the_docker_cli_does():
-    assert ssh_command("ssh://user@gpu-box:2222", ["-o", "X=y"]) == [
-        "ssh",
-        *("-o", "X=y"),
-        *("-l", "user"),
-        *("-p", "2222"),
-        "--",
-        "gpu-box",
-        "docker system dial-stdio",
-    ]
+@pytest.mark.parametrize(("gpus", "count"), [("all", -1), ("2", 2)])
+def test_gpus_become_a_device_request_and_are_read_back(gpus, count):
+    # docker/cli, opts/gpus.go; of the answers, terraform-provider-docker can only tell `all`.
+    inputs = {"name": "x", "image": "x", "restart": "no", "networkMode": "bridge", "gpus": gpus}
+    requests = create_request(inputs)["HostConfig"]["DeviceRequests"]
+    assert requests == [{"Count": count, "Capabilities": [["gpu"]], "Options": {}}]
+    host = {
+        "DeviceRequests": requests,
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "NetworkMode": "bridge",
+        "LogConfig": {"Type": "json-file"},
+    }
+    found = {
+        "Name": "/x",
+        "Config": {"Image": "x"},
+        "HostConfig": host,
+        "State": {"Running": True},
+    }
+    assert read_state(found, inputs)["gpus"] == gpus
+    assert read_state({**found, "HostConfig": {**host, "DeviceRequests": []}}, inputs)["gpus"] == ""
 
 
 def test_property_values_survive_the_wire():
@@ -165,7 +143,7 @@ def test_a_build_that_needs_a_registry_login_goes_to_the_classic_builder(
 ):
     versions = []
 
-    def build(engine, operation, inputs, version):
+    def build(engine, log, inputs, version):
         versions.append(version)
         if version == image_build.BUILDKIT:
             raise image_build.BuildFailedError("failed to authorize: no active session for x")

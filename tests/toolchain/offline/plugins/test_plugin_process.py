@@ -13,6 +13,8 @@ from google.protobuf import empty_pb2
 from tests.toolchain.offline.plugins.plugin_client import Managed
 from toolchain.offline.plugins.wire import provider_pb2
 
+pytestmark = pytest.mark.stand_in
+
 
 @pytest.mark.parametrize(("name", "version"), [("docker", "5.2.0"), ("command", "1.2.1")])
 def test_start_handshake_and_version(name, version, start):
@@ -67,16 +69,12 @@ def test_settings_that_are_not_served_are_refused(docker_plugin, command_plugin)
 
 
 @pytest.mark.parametrize("host", ["unix:///no/such/engine.sock", "tcp://127.0.0.1:9"])
-def test_an_engine_that_is_down_fails_what_needs_it_and_no_preview(host, start):
+def test_an_engine_that_is_down_is_told_when_the_provider_is_configured(host, start):
+    # configureDockerClient(config, verify=true) pings; so a preview needs an engine as well.
     plugin = start("docker")
     try:
-        plugin.configure(host=host)
-        volume = Managed(plugin.stub, "docker:index/volume:Volume", "v")
-        assert volume.preview(name="x")["name"] == "x"
-        volume.state = {"name": "x", "driver": "local"}
-        assert volume.plan(name="x").changes == {}
         with pytest.raises(grpc.RpcError) as failure:
-            volume.create(name="x")
+            plugin.configure(host=host)
         details = failure.value.details()
         assert f"the Docker engine at {host} does not answer" in details
         assert "DOCKER_HOST" in details
@@ -92,11 +90,14 @@ def test_an_ssh_engine_that_is_down_says_what_ssh_said(start, tmp_path):
     ssh.chmod(0o755)
     plugin = start("docker", PATH=f"{tmp_path}:/usr/bin:/bin")
     try:
-        plugin.configure(host="ssh://me@nowhere", sshOpts=["-o", "A=b"])
+        plugin.configure(host="ssh://me@nowhere", sshOpts='["-o", "A=b"]')
         volume = Managed(plugin.stub, "docker:index/volume:Volume", "v")
         with pytest.raises(grpc.RpcError) as failure:
             volume.create(name="x")
-        assert "no route for -o A=b -l me -- nowhere docker" in failure.value.details()
+        assert (
+            "no route for -o A=b -l me -o ConnectTimeout=30 -T -- nowhere docker"
+            in failure.value.details()
+        )
     finally:
         plugin.close()
 

@@ -29,16 +29,18 @@ def test_an_image_that_is_there_is_not_pulled(engine, tag, resource, log):
     assert log.of(tag) == []
 
 
-def test_nothing_to_do_the_second_time(tag, resource):
-    wanted = {"name": tag, "keepLocally": True, "pullTriggers": ["a", "b"]}
+def test_nothing_to_do_the_second_time_nor_after_a_refresh(tag, resource):
+    wanted = {"name": tag, "keepLocally": True}
     image = resource("remote image", "base").create(**wanted)
-    assert image.plan(**{**wanted, "pullTriggers": ["b", "a"]}).changes == {}
+    assert image.plan(**wanted).changes == {}
+    assert image.refresh()
+    assert image.plan(**wanted).changes == {}
 
 
-def test_keep_locally_updates_and_pull_triggers_replace(tag, resource):
+def test_keep_locally_updates_and_another_name_replaces(tag, resource):
     image = resource("remote image", "base").create(name=tag, keepLocally=True)
-    plan = image.plan(name=tag, keepLocally=False, pullTriggers=["new"])
-    assert plan.changes == {"keepLocally": "update", "pullTriggers": "add_replace"}
+    plan = image.plan(name="other:1", keepLocally=False)
+    assert plan.kinds() == {"keepLocally": "update", "name": "replace"}
     # No automatic name, so no deletion first: the provider overrides that field.
     assert not plan.delete_first
     assert image.update(name=tag)["imageId"] == image.state["imageId"]
@@ -68,6 +70,7 @@ def test_preview_asks_nobody(resource):
     assert foretold["imageId"] is foretold["repoDigest"] is UNKNOWN
 
 
+@pytest.mark.stand_in
 def test_an_image_that_cannot_be_pulled_is_tried_again_and_then_named(resource, log):
     with pytest.raises(grpc.RpcError) as failure:
         resource("remote image", "unreachable").create(name="127.0.0.1:9/no/such:image")
@@ -75,11 +78,13 @@ def test_an_image_that_cannot_be_pulled_is_tried_again_and_then_named(resource, 
     assert any("trying again" in message for message in log.of("unreachable"))
 
 
+@pytest.mark.stand_in
 def test_unserved_property_is_refused_by_name(resource):
     with pytest.raises(Refused, match=r"RemoteImage base: property build is not served"):
         resource("remote image", "base").check(name="x", build={"context": "."})
 
 
+@pytest.mark.stand_in
 def test_a_missing_name_is_refused(resource):
     with pytest.raises(Refused, match="property name is missing"):
         resource("remote image", "base").check()

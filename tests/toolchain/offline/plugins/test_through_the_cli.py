@@ -23,9 +23,10 @@ import pulumi_docker as docker
 from pulumi_command import local
 
 prefix, image = os.environ["CONTRACT_PREFIX"], os.environ["CONTRACT_IMAGE"]
+source = os.environ.get("CONTRACT_SOURCE")
 token = pulumi.Output.secret("hush-hush")
 volume = docker.Volume("data", name=f"{prefix}-data")
-network = docker.Network("net")
+network = docker.Network("net", name=f"{prefix}-net")
 base = docker.RemoteImage("base", name=image, keep_locally=True)
 box = docker.Container(
     "box",
@@ -33,11 +34,15 @@ box = docker.Container(
     image=base.image_id,
     command=["sleep", "600"],
     envs=[pulumi.Output.concat("TOKEN=", token), "LEVEL=" + os.environ.get("CONTRACT_LEVEL", "1")],
-    mounts=[docker.ContainerMountArgs(type="volume", source=volume.name, target="/data")],
+    mounts=[docker.ContainerMountArgs(type="volume", source=source or volume.name, target="/data")],
     networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name)],
+    opts=pulumi.ResourceOptions(
+        replace_on_changes=os.environ.get("CONTRACT_REPLACE", "").split(),
+        delete_before_replace=True,
+    ),
 )
 step = local.Command("step", create="echo $TOKEN | wc -c", environment={"TOKEN": token},
-                     triggers=[box.id])
+                     stdin=box.id)
 pulumi.export("count", step.stdout)
 """
 
@@ -127,11 +132,17 @@ def test_a_whole_life_under_the_real_cli(stack, engine, names):
     repaired = stack.changes("up")
     assert repaired["box"] == "create"
     assert repaired["data"] == "same"
-    assert "replace" in repaired["step"]
+    assert repaired["step"] == "update"
 
     replaced = stack.changes("preview", CONTRACT_LEVEL="2")
     assert "replace" in replaced["box"]
     assert "net" not in replaced
+
+    # Another source of a mount is an update that does nothing, unless the program asks for more.
+    elsewhere = {"CONTRACT_SOURCE": f"{names.prefix}-other"}
+    assert stack.changes("preview", **elsewhere)["box"] == "update"
+    asked = stack.changes("preview", **elsewhere, CONTRACT_REPLACE="mounts")
+    assert "replace" in asked["box"]
 
     stack.run("destroy", "--yes", "--skip-preview")
     assert engine.containers.list(all=True, filters={"name": names.prefix}) == []

@@ -5,8 +5,6 @@ That is `resource_docker_volume.go`, version 4.5.0, behind Pulumi's bridge.
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from docker.errors import NotFound
 
@@ -37,22 +35,10 @@ def test_every_change_replaces_and_a_given_name_is_deleted_first(names, resource
     # ForceNew on all attributes; the bridge's nameRequiresDeleteBeforeReplace.
     volume = resource("volume", "data").create(name=names("data"), labels=LABELS)
     plan = volume.plan(name=names("data"), labels=LABELS[:1])
-    assert plan.changes == {"labels": "update_replace"}
+    assert plan.kinds() == {"labels": "replace"}
     assert plan.delete_first
     plan = volume.plan(name=names("other"), labels=LABELS)
     assert plan.replaces == ["name"]
-
-
-def test_automatic_name_has_seven_hex_digits_is_kept_and_need_not_be_deleted_first(resource):
-    # The bridge: SetAutonaming(255, "-").
-    volume = resource("volume", "data")
-    volume.inputs = volume.check(labels=LABELS)
-    assert re.fullmatch(r"data-[0-9a-f]{7}", volume.inputs["name"])
-    assert volume.check(labels=LABELS)["name"] == volume.inputs["name"]
-    volume.state = {"name": volume.inputs["name"], "labels": LABELS}
-    plan = volume.plan(labels=[])
-    assert plan.replaces == ["labels"]
-    assert not plan.delete_first
 
 
 def test_gone_after_removal_by_hand(engine, names, resource):
@@ -67,7 +53,7 @@ def test_drift_shows_after_the_volume_was_made_again_by_hand(engine, names, reso
     engine.volumes.get(names("data")).remove()
     engine.volumes.create(names("data"), labels={"a": "changed"})
     assert volume.refresh()
-    assert volume.plan(name=names("data"), labels=LABELS).replaces == ["labels"]
+    assert volume.plan(name=names("data"), labels=LABELS).kinds() == {"labels": "replace"}
 
 
 def test_delete_removes_it_and_does_not_mind_that_it_is_gone(engine, names, resource):
@@ -89,11 +75,15 @@ def test_unknown_name_stays_unknown_in_preview(resource):
     assert resource("volume", "data").preview(name=UNKNOWN)["name"] is UNKNOWN
 
 
-def test_unserved_property_is_refused_by_name(resource):
-    with pytest.raises(Refused, match=r"Volume data: property cluster is not served.*official"):
-        resource("volume", "data").check(cluster={"scope": "single"})
+@pytest.mark.stand_in
+def test_what_is_not_served_is_refused_by_name(resource):
+    with pytest.raises(Refused, match=r"Volume data: property driver is not served.*official"):
+        resource("volume", "data").check(name="x", driver="local")
+    with pytest.raises(Refused, match="Volume data: property name is missing"):
+        resource("volume", "data").check()
 
 
+@pytest.mark.stand_in
 def test_wrong_types_are_refused_all_at_once(resource):
     with pytest.raises(Refused) as refusal:
         resource("volume", "data").check(name=["x"], labels=[{"label": "a"}])

@@ -31,6 +31,11 @@ NOT_SERVED: Final[Properties] = {
 }
 """What the official state says of attributes that nobody gave."""
 
+_NETWORK_NOT_SERVED: Final[Properties] = {
+    **{"aliases": [], "driverOpts": [], "linkLocalIps": []},
+    **{"ipv4Address": "", "ipv6Address": "", "macAddress": ""},
+}
+
 
 def read_state(found: dict[str, Any], state: Properties) -> Properties:
     """The state of before, brought up to date from an inspection."""
@@ -55,6 +60,9 @@ def read_state(found: dict[str, Any], state: Properties) -> Properties:
         **_process(config),
         **_host(host),
     }
+    live["networksAdvanced"] = [
+        {**_NETWORK_NOT_SERVED, **network} for network in live["networksAdvanced"]
+    ]
     if state.get("ports") and (running or state.get("mustRun")):
         live["ports"] = _ports(settings)
     if state.get("devices"):

@@ -31,6 +31,7 @@ _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 _SCHEMA: Schema = {
     "imageName": Attribute("string", required=True, pattern=r"\S+"),
     "skipPush": Attribute("boolean"),
+    "buildOnPreview": Attribute("boolean"),  # the SDKs always send it
     "build": Attribute(
         "object",
         fields={
@@ -58,12 +59,16 @@ class Image:
             return checked
         # The official plugin's own resource keeps no list of defaults.
         inputs: Properties = without_defaults_key(checked.inputs)
-        if not inputs.get("skipPush"):
-            reason = (
-                f"{subject}: skipPush is not set, but this stand-in does not push images; "
-                "set skipPush to true, or install the official docker plugin 5.2.0"
-            )
-            return Checked(inputs, (Failure("skipPush", reason),))
+        for key, served, does in (
+            ("skipPush", True, "push images"),
+            ("buildOnPreview", False, "build in a preview"),
+        ):
+            if inputs.get(key, False) is not served:
+                reason = (
+                    f"{subject}: this stand-in does not {does}; set {key} to "
+                    f"{str(served).lower()}, or install the official docker plugin 5.2.0"
+                )
+                return Checked(inputs, (Failure(key, reason),))
         inputs["buildOnPreview"] = False
         inputs["build"] = _completed(inputs.get("build", {}))
         return Checked(inputs)
