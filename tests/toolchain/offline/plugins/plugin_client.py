@@ -219,10 +219,18 @@ class Managed:
         )
 
 
-def partly_created(error: grpc.RpcError) -> Any:
+def told(error: Any) -> str:
+    """What a failed call says to the operator."""
+    text: str = error.details()
+    return text
+
+
+def partly_created(error: Any) -> Any:
     """The details of a resource that exists but did not come up."""
-    trailers = dict(error.trailing_metadata())
-    status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+    (packed,) = [
+        value for key, value in error.trailing_metadata() if key == "grpc-status-details-bin"
+    ]
+    status = status_pb2.Status.FromString(packed)
     failure = provider_pb2.ErrorResourceInitFailed()
     assert status.details[0].Unpack(failure)
     return failure

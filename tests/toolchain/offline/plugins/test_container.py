@@ -14,7 +14,7 @@ import grpc
 import pytest
 from docker.errors import NotFound
 
-from tests.toolchain.offline.plugins.plugin_client import Refused, partly_created
+from tests.toolchain.offline.plugins.plugin_client import Refused, partly_created, told
 from toolchain.offline.plugins.property_values import UNKNOWN, from_struct
 
 pytestmark = pytest.mark.engine
@@ -232,8 +232,8 @@ def test_a_container_that_ends_while_it_is_waited_for_says_so_at_once(base, reso
     with pytest.raises(grpc.RpcError) as failure:
         resource("container", "box").create(**wanted, wait=True, waitTimeout=30)
     assert time.monotonic() - started < 10
-    assert "exit code 7" in failure.value.details()
-    assert "last words" in failure.value.details()
+    assert "exit code 7" in told(failure.value)
+    assert "last words" in told(failure.value)
 
 
 def test_a_container_that_cannot_start_is_replaced_by_the_next_update(base, resource):

@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.toolchain.offline.plugins.plugin_client import Refused, in_parallel
+from tests.toolchain.offline.plugins.plugin_client import Refused, in_parallel, told
 from toolchain.offline.plugins.property_values import UNKNOWN, Secret
 
 pytestmark = pytest.mark.engine
@@ -92,7 +92,7 @@ def test_a_failed_build_says_why_and_where_its_log_is(builder, context, wanted, 
     wanted["build"]["builderVersion"] = builder
     with pytest.raises(grpc.RpcError) as failure:
         resource("image", "guide").create(**wanted)
-    details = failure.value.details()
+    details = told(failure.value)
     assert f"unable to build image {wanted['imageName']}" in details
     assert "the reason" in details
     (named,) = re.findall(r"log of the build is in (\S+/image-build-guide-\S+\.log),", details)

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from google.protobuf import empty_pb2
 
-from tests.toolchain.offline.plugins.plugin_client import Managed, Refused, in_parallel
+from tests.toolchain.offline.plugins.plugin_client import Managed, Refused, in_parallel, told
 from toolchain.offline.plugins.property_values import UNKNOWN, Secret, to_struct
 from toolchain.offline.plugins.wire import provider_pb2
 
@@ -73,7 +73,7 @@ def test_stdin_is_empty_when_none_is_given(command):
 def test_a_failure_brings_the_status_and_all_output(command):
     with pytest.raises(grpc.RpcError) as failure:
         command("step").create(create="echo before; echo why >&2; exit 3")
-    details = failure.value.details()
+    details = told(failure.value)
     assert details.startswith("exit status 3: running ")
     assert "before" in details
     assert "why" in details
@@ -107,15 +107,12 @@ def test_logging_is_live_and_by_choice(command, log):
         given = {"logging": choice} if choice else {}
         command(name).create(create="echo out; echo err >&2", **given)
         assert sorted(log.of(name)) == expected
-    done = threading.Event()
-    slow = threading.Thread(
-        target=lambda: (command("slow").create(create="echo now; sleep 1"), done.set())
-    )
+    slow = threading.Thread(target=lambda: command("slow").create(create="echo now; sleep 1"))
     slow.start()
     while "now" not in log.of("slow"):
-        assert not done.is_set()
+        assert slow.is_alive()
         time.sleep(0.01)
-    assert not done.is_set()
+    assert slow.is_alive()
     slow.join()
 
 

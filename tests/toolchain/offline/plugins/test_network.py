@@ -6,7 +6,7 @@ import grpc
 import pytest
 from docker.errors import NotFound
 
-from tests.toolchain.offline.plugins.plugin_client import Refused
+from tests.toolchain.offline.plugins.plugin_client import Refused, told
 from toolchain.offline.plugins.property_values import UNKNOWN
 
 pytestmark = pytest.mark.engine
@@ -63,5 +63,5 @@ def test_a_second_network_of_the_name_is_the_engines_error_in_one_line(names, re
     resource("network", "net").create(name=names("net"))
     with pytest.raises(grpc.RpcError) as failure:
         resource("network", "again").create(name=names("net"))
-    assert "already exists" in failure.value.details()
-    assert "Traceback" not in failure.value.details()
+    assert "already exists" in told(failure.value)
+    assert "Traceback" not in told(failure.value)

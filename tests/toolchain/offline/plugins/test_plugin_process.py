@@ -10,7 +10,7 @@ import grpc
 import pytest
 from google.protobuf import empty_pb2
 
-from tests.toolchain.offline.plugins.plugin_client import Managed
+from tests.toolchain.offline.plugins.plugin_client import Managed, told
 from toolchain.offline.plugins.wire import provider_pb2
 
 pytestmark = pytest.mark.stand_in
@@ -75,7 +75,7 @@ def test_an_engine_that_is_down_is_told_when_the_provider_is_configured(host, st
     try:
         with pytest.raises(grpc.RpcError) as failure:
             plugin.configure(host=host)
-        details = failure.value.details()
+        details = told(failure.value)
         assert f"the Docker engine at {host} does not answer" in details
         assert "DOCKER_HOST" in details
         assert "Traceback" not in details
@@ -94,9 +94,8 @@ def test_an_ssh_engine_that_is_down_says_what_ssh_said(start, tmp_path):
         volume = Managed(plugin.stub, "docker:index/volume:Volume", "v")
         with pytest.raises(grpc.RpcError) as failure:
             volume.create(name="x")
-        assert (
-            "no route for -o A=b -l me -o ConnectTimeout=30 -T -- nowhere docker"
-            in failure.value.details()
+        assert "no route for -o A=b -l me -o ConnectTimeout=30 -T -- nowhere docker" in told(
+            failure.value
         )
     finally:
         plugin.close()

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from docker.errors import ImageNotFound
 
-from tests.toolchain.offline.plugins.plugin_client import Refused
+from tests.toolchain.offline.plugins.plugin_client import Refused, told
 from toolchain.offline.plugins.property_values import UNKNOWN
 
 pytestmark = pytest.mark.engine
@@ -74,7 +74,7 @@ def test_preview_asks_nobody(resource):
 def test_an_image_that_cannot_be_pulled_is_tried_again_and_then_named(resource, log):
     with pytest.raises(grpc.RpcError) as failure:
         resource("remote image", "unreachable").create(name="127.0.0.1:9/no/such:image")
-    assert "unable to pull image 127.0.0.1:9/no/such:image" in failure.value.details()
+    assert "unable to pull image 127.0.0.1:9/no/such:image" in told(failure.value)
     assert any("trying again" in message for message in log.of("unreachable"))
 
 

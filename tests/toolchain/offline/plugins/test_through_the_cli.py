@@ -105,7 +105,8 @@ class Stack:
         }
 
     def outputs(self) -> dict[str, str]:
-        return json.loads(self.run("stack", "output", "--json"))
+        outputs: dict[str, str] = json.loads(self.run("stack", "output", "--json"))
+        return outputs
 
 
 @pytest.fixture
