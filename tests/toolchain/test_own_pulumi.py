@@ -26,7 +26,10 @@ from toolchain.places import REPOSITORY, places_from
 pytestmark = [pytest.mark.engine, pytest.mark.integration]
 
 NOT_THE_OPERATORS = ("PULUMI", "FINETUNE", "VIRTUAL_ENV", "XDG_", "PYTHON")
-RESOURCES = ("engine", "pipeline", "pipeline-volumes*", "pipeline-network")
+RESOURCES = (
+    *("engine", "programs", "pipeline", "pipeline-host-check*"),
+    *("pipeline-volumes*", "pipeline-network"),
+)
 """What is deployed of the stack: nothing that takes longer than a moment."""
 
 
