@@ -35,16 +35,19 @@ def test_start_handshake_and_version(name, version, start):
         plugin.close()
 
 
-def test_docker_accepts_no_secrets_and_command_does(start):
+@pytest.mark.parametrize(
+    ("name", "accepts"),
+    [pytest.param("docker", False, marks=pytest.mark.engine), ("command", True)],
+)
+def test_docker_accepts_no_secrets_and_command_does(name, accepts, start):
     # As the bridge and pulumi-go-provider answer: without it Pulumi keeps the marks itself.
-    for name, accepts in (("docker", False), ("command", True)):
-        plugin = start(name)
-        try:
-            answer = plugin.configure()
-            assert answer.acceptSecrets is accepts
-            assert answer.supportsPreview
-        finally:
-            plugin.close()
+    plugin = start(name)
+    try:
+        answer = plugin.configure()
+        assert answer.acceptSecrets is accepts
+        assert answer.supportsPreview
+    finally:
+        plugin.close()
 
 
 @pytest.mark.parametrize("name", ["docker", "command"])
@@ -62,10 +65,17 @@ def test_it_ends_when_pulumi_says_so_in_a_background_job_too(name, start):
         plugin.close()
 
 
-def test_settings_that_are_not_served_are_refused(docker_plugin, command_plugin):
-    assert docker_plugin.check_config(host="unix:///x", version="5.2.0") == []
-    assert "docker:caMaterial is not served" in docker_plugin.check_config(caMaterial="x")[0]
-    assert "has no settings" in command_plugin.check_config(host="x")[0]
+def test_settings_that_are_not_served_are_refused(start):
+    for name, given, refused in (
+        ("docker", {"caMaterial": "x"}, "docker:caMaterial is not served"),
+        ("command", {"host": "x"}, "has no settings"),
+    ):
+        plugin = start(name)
+        try:
+            assert refused in plugin.check_config(**given)[0]
+            assert plugin.check_config(version="5.2.0") == []
+        finally:
+            plugin.close()
 
 
 @pytest.mark.parametrize("host", ["unix:///no/such/engine.sock", "tcp://127.0.0.1:9"])
