@@ -70,7 +70,8 @@ def require(rows: Iterable[Row], purpose: str) -> None:
     if missing:
         lines = "".join(f"\n  {row.name}: {row.detail}" for row in missing)
         msg = (
-            f"{purpose} installs and starts nothing, and this is missing:{lines}\nRun `make setup`."
+            f"{purpose} installs and starts nothing, and this is missing:{lines}\n"
+            "`make setup` does what is said of setup."
         )
         raise ToolchainError(msg)
 
