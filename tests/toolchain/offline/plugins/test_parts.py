@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import base64
+import re
 import threading
 
 import pytest
 
+from toolchain.offline.plugins.attributes import Attribute
+from toolchain.offline.plugins.command_plugin.local_inputs import COMMAND_INPUTS
 from toolchain.offline.plugins.docker_plugin import image_build
 from toolchain.offline.plugins.docker_plugin.buildkit_trace import trace_lines
 from toolchain.offline.plugins.docker_plugin.container_request import create_request
+from toolchain.offline.plugins.docker_plugin.container_schema import CONTAINER_SCHEMA
 from toolchain.offline.plugins.docker_plugin.container_state import read_state
 from toolchain.offline.plugins.docker_plugin.engine import Engine
 from toolchain.offline.plugins.docker_plugin.go_duration import from_nanoseconds, to_nanoseconds
+from toolchain.offline.plugins.docker_plugin.network import Network
+from toolchain.offline.plugins.docker_plugin.remote_image import RemoteImage
+from toolchain.offline.plugins.docker_plugin.volume import Volume
 from toolchain.offline.plugins.engine_log import EngineLog, ResourceLog
 from toolchain.offline.plugins.install import STAND_INS, install_plugins
 from toolchain.offline.plugins.property_values import UNKNOWN, Secret, from_struct, to_struct
 from toolchain.offline.plugins.provider import Operation
+from toolchain.places import REPOSITORY
 
+README = REPOSITORY / "toolchain/offline/README.md"
 SECOND = 1_000_000_000
 
 
@@ -155,3 +164,28 @@ def test_a_build_that_needs_a_registry_login_goes_to_the_classic_builder(
     inputs = {"imageName": "x", "build": {"builderVersion": builder}}
     assert image_build.build_image(Engine(), operation, inputs) == "sha256:built"
     assert versions == tried
+
+
+@pytest.mark.parametrize(
+    ("resource", "schema"),
+    [
+        ("docker.Volume", Volume.schema),
+        ("docker.Network", Network.schema),
+        ("docker.RemoteImage", RemoteImage.schema),
+        ("docker.Container", CONTAINER_SCHEMA),
+        ("command.local.Command", COMMAND_INPUTS),
+    ],
+)
+def test_the_readme_lists_what_is_served(resource, schema):
+    (row,) = [
+        line
+        for line in README.read_text().splitlines()
+        if line.startswith("| `") and f"`{resource}`" in line.split("|")[1]
+    ]
+    listed = set(re.findall(r"`(\w+)`", row.split("|")[2])) - {"all"}
+    served = {
+        name
+        for name, attribute in schema.items()
+        if not isinstance(attribute, Attribute) or attribute.served
+    }
+    assert listed == served
