@@ -201,7 +201,7 @@ def deploy() -> Deploy:
         probes = ask_for_tokens(plan).probes
         tokens = Tokens(steps={probe.step: f"token-{probe.step}" for probe in probes})
 
-        @pulumi.runtime.test  # type: ignore[untyped-decorator]
+        @pulumi.runtime.test
         def program() -> Any:
             secrets = {key: pulumi.Output.secret(value) for key, value in SECRETS.items()}
             args = FineTunePipelineArgs(plan=plan, facts=FACTS, tokens=tokens, **secrets)

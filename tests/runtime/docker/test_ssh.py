@@ -331,7 +331,9 @@ class TestRealServer:
         container = bench.client.containers.run(
             IMAGE, ["sleep", "4"], labels={f"{labels.NAMESPACE}.test": bench.stack}, detach=True
         )
-        broken, told, ticks = [], [], []
+        broken: list[Any] = []
+        told: list[Any] = []
+        ticks: list[Any] = []
 
         def break_once(elapsed: float) -> None:
             ticks.append(elapsed)
@@ -354,7 +356,8 @@ class TestRealServer:
         container = bench.client.containers.run(
             IMAGE, ["sleep", "5"], labels={f"{labels.NAMESPACE}.test": bench.stack}, detach=True
         )
-        silent, told = [], []
+        silent: list[Any] = []
+        told: list[Any] = []
 
         def silence_once(_: float) -> None:
             if not silent:
