@@ -1,4 +1,5 @@
-# Every target sets up what it needs first; a second run finds it there.
+# Every target sets up what it needs first; a second run finds it there. preview and doctor change
+# nothing.
 STACK ?= demo
 ARGS ?=
 CLEAN ?=
@@ -6,32 +7,34 @@ CLEAN ?=
 toolchain := toolchain/bootstrap.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview down test lint doctor env
+.PHONY: help setup up preview down test test-fast lint doctor env
 
 help:
-	@echo "make up       set everything up, converge the stack, print the model's answer"
-	@echo "make preview  show what 'make up' would change"
-	@echo "make down     destroy the stack; CLEAN=1 also removes images and downloads"
-	@echo "make test     set everything up, run every test (ARGS=\"-k name\" goes to pytest)"
-	@echo "make lint     format, lint, types, shell scripts"
-	@echo "make doctor   tell what is there, what is missing, what setup would do"
-	@echo "make setup    only set up"
-	@echo "make env      print the settings for a bare pulumi: eval \"\$$(make -s env)\""
+	@echo "make up         set everything up, converge the stack, print the model's answer"
+	@echo "make preview    show what 'make up' would change; installs and starts nothing"
+	@echo "make down       destroy the stack; CLEAN=1 also removes images and downloads"
+	@echo "make test       set everything up, run every test (ARGS=\"-k name\" goes to pytest)"
+	@echo "make test-fast  the tests that need no engine, in under a minute"
+	@echo "make lint       format, lint, types, shell scripts"
+	@echo "make doctor     tell what is there, what is missing, what setup would do"
+	@echo "make setup      only set up"
+	@echo "make env        print the settings for a bare pulumi: eval \"\$$(make -s env)\""
 	@echo "STACK=$(STACK) chooses the stack"
 
-setup:
-	@$(toolchain) setup
-
-up preview:
+setup up preview doctor:
 	@$(toolchain) $@ $(STACK)
 
 down:
 	@$(toolchain) down $(STACK) $(if $(filter-out 0,$(CLEAN)),--clean)
 
+# Without an engine, none is installed or started: make test ARGS="-m 'not engine'".
 test:
 	@$(toolchain) test $(ARGS)
 
-doctor env:
+test-fast:
+	@$(toolchain) test -m "not engine and not integration" $(ARGS)
+
+env:
 	@$(toolchain) $@
 
 lint:
@@ -39,4 +42,4 @@ lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/shellcheck .ci/run $$(git ls-files '*.sh') toolchain/language_host/pulumi-language-python
+	.venv/bin/shellcheck .ci/run $$(git ls-files '*.sh') toolchain/offline/language_host/pulumi-language-python

@@ -47,8 +47,8 @@ pipeline = FineTunePipeline(
         plan=plan,
         facts=report.facts,
         tokens=tokens,
-        hub_token=config.get_secret("hub_token"),
-        api_key=config.get_secret("api_key"),
+        hub_token=config.get_secret("hub_token") if config.get("hub_token") else None,
+        api_key=config.get_secret("api_key") if config.get("api_key") else None,
     ),
     opts=pulumi.ResourceOptions(
         # Both by name: no resource can reach another engine.

@@ -6,8 +6,9 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from toolchain.engine_choice import EngineChoice, engine_choice
 from toolchain.errors import ToolchainError
 from toolchain.places import Places, places_from
 
@@ -18,12 +19,12 @@ def parser() -> argparse.ArgumentParser:
     """Describe the subcommands."""
     top = argparse.ArgumentParser(prog="toolchain", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    commands.add_parser("setup", help="get everything that a stack needs onto this host")
-    commands.add_parser("doctor", help="tell what is there, what is missing, what setup would do")
     commands.add_parser("env", help="print the shell settings for a bare `pulumi`")
     for name, text in (
+        ("setup", "get everything that a stack needs onto this host"),
+        ("doctor", "tell what is there, what is missing, what setup would do; change nothing"),
         ("up", "set up, converge the stack and print the model's answer"),
-        ("preview", "set up and show what `up` would change"),
+        ("preview", "show what `up` would change; change nothing"),
         ("down", "destroy the stack; leave nothing but the cache folder"),
     ):
         command = commands.add_parser(name, help=text)
@@ -52,24 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def dispatch(options: argparse.Namespace, rest: Sequence[str], places: Places) -> int:
     """Call what the subcommand stands for."""
-    # Each branch imports what it needs: doctor runs where nothing is installed yet.
-    if options.command == "doctor":
-        from toolchain.doctor import doctor  # noqa: PLC0415
-
-        return doctor(places, ("debian:trixie-slim",))
-    from toolchain import setup, stack  # noqa: PLC0415
-
     if options.command == "env":
         return print_environment(places)
-    if options.command == "down":
-        return _down(options, places)
-    environment = setup.set_up(places)
     if options.command == "test":
-        return _pytest(rest, places, environment)
-    if options.command == "setup":
-        return 0
-    act = {"up": stack.up, "preview": stack.preview}[options.command]
-    return act(places, options.stack, environment)
+        return _pytest(rest, places)
+    act = {"setup": _setup, "doctor": _doctor, "up": _up, "preview": _preview, "down": _down}
+    return act[options.command](options, places, engine_choice(places, options.stack))
 
 
 def print_environment(places: Places) -> int:
@@ -87,26 +76,72 @@ def print_environment(places: Places) -> int:
     return 0
 
 
-def _pytest(arguments: Sequence[str], places: Places, environment: Mapping[str, str]) -> int:
-    from toolchain.process import follow  # noqa: PLC0415
-
-    command = [places.venv / "bin" / "python", "-m", "pytest", *arguments]
-    return follow(command, env=environment, cwd=places.repository)
+# Each of these imports what it needs: doctor runs where nothing is installed yet.
 
 
-def _down(options: argparse.Namespace, places: Places) -> int:
+def _setup(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:
+    from toolchain.setup import set_up  # noqa: PLC0415
+
+    set_up(places, choice)
+    return 0
+
+
+def _doctor(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:
+    from toolchain.doctor import doctor  # noqa: PLC0415
+
+    return doctor(places, choice, ("debian:trixie-slim",))
+
+
+def _up(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:
+    from toolchain import setup, stack  # noqa: PLC0415
+
+    return stack.up(places, options.stack, setup.set_up(places, choice))
+
+
+def _preview(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:
+    from toolchain import doctor, stack  # noqa: PLC0415
+    from toolchain.cli import find_cli  # noqa: PLC0415
+    from toolchain.environment import pulumi_environment  # noqa: PLC0415
+
+    doctor.require(doctor.preview_rows(places, choice, options.stack), "preview")
+    cli = find_cli(places)
+    assert cli is not None  # noqa: S101 - a row of its own
+    return stack.preview(places, options.stack, pulumi_environment(places, cli.folder))
+
+
+def _down(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:
     from toolchain import setup, stack, teardown  # noqa: PLC0415
 
     status = 0
     # Where no state is there is nothing to destroy, and nothing to set up for that.
     backend = places.local_backend
     if backend is None or options.stack in stack.local_stacks(backend):
-        status = stack.down(places, options.stack, setup.set_up_tools(places))
+        status = stack.down(places, options.stack, setup.set_up_tools(places, choice))
     else:
         print(f"==> The stack {options.stack} is not there: nothing to destroy", flush=True)
     if status == 0:
-        teardown.tidy_up(places, clean=options.clean)
+        teardown.tidy_up(places, choice, clean=options.clean)
     return status
+
+
+def _pytest(arguments: Sequence[str], places: Places) -> int:
+    from toolchain import setup  # noqa: PLC0415
+    from toolchain.process import follow  # noqa: PLC0415
+
+    if leaves_engine_out(arguments):
+        environment = setup.set_up_cli(places)
+    else:
+        environment = setup.set_up(places, engine_choice(places))
+    command = [places.venv / "bin" / "python", "-m", "pytest", *arguments]
+    return follow(command, env=environment, cwd=places.repository)
+
+
+def leaves_engine_out(arguments: Sequence[str]) -> bool:
+    """Tell whether pytest's own `-m` deselects every test that speaks to an engine."""
+    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    reader.add_argument("-m", dest="marks", default="")
+    marks = str(reader.parse_known_args(arguments)[0].marks)
+    return "not engine" in marks and " or " not in marks
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes .venv from uv.lock, then hands over to the Python side: toolchain/bootstrap.sh [SUBCOMMAND ...]
 #
-# Needs python3 >= 3.11 and nothing else. What it downloads lies in the cache folder; "doctor"
-# downloads and installs nothing.
+# Needs python3 >= 3.11 and nothing else. What it downloads lies in the cache folder; "doctor" and
+# "preview" download and install nothing.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -54,16 +54,33 @@ if [ -x .venv/bin/python ] && recent_enough .venv/bin/python; then
     python=$repo/.venv/bin/python
 elif ! python=$(find_python); then
     case "${1:-}" in
-    doctor) fail "python3 >= 3.11 is missing; setup would install the packages python3 and python3-venv" ;;
+    doctor | preview) fail "python3 >= 3.11 is missing; \`make setup\` installs the packages python3 and python3-venv" ;;
     esac
     apt_install python3 python3-venv
     python=$(find_python) ||
         fail "python3 here is $(python3 --version 2>&1), and at least 3.11 is needed: install a newer one first"
 fi
 
-if [ "${1:-}" = doctor ]; then
-    exec "$python" -m toolchain "$@"
-fi
+cache=${FINETUNE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/finetune-stack}
+pinned=$(sed -n 's/^uv==\([0-9.]*\).*/\1/p' toolchain/requirements/uv.txt)
+uv_home=$cache/uv/$pinned
+# uv's own cache is a download like the others.
+export UV_CACHE_DIR=${UV_CACHE_DIR:-$cache/uv-packages} UV_PYTHON_DOWNLOADS=never
+uv() { "$uv_home/bin/uv" "$@"; }
+
+case "${1:-}" in
+doctor)
+    exec "$python" -B -m toolchain "$@"
+    ;;
+preview)
+    [ -x .venv/bin/python ] ||
+        fail "preview installs nothing, and the packages are missing: \`make setup\` makes .venv from uv.lock"
+    if [ -x "$uv_home/bin/uv" ] && ! uv sync --frozen --inexact --offline --check --quiet 2>/dev/null; then
+        fail "preview installs nothing, and .venv differs from uv.lock: \`make setup\` brings it up to date"
+    fi
+    exec .venv/bin/python -m toolchain "$@"
+    ;;
+esac
 
 # pip and uv bring their own certificates and would not know those that this host trusts besides.
 certificates=/etc/ssl/certs/ca-certificates.crt
@@ -74,9 +91,6 @@ if [ -e "$certificates" ]; then
     export PIP_CERT=${PIP_CERT:-$certificates} UV_SYSTEM_CERTS=true
 fi
 
-cache=${FINETUNE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/finetune-stack}
-pinned=$(sed -n 's/^uv==\([0-9.]*\).*/\1/p' toolchain/requirements/uv.txt)
-uv_home=$cache/uv/$pinned
 mkdir -p "$cache/uv"
 exec 9>"$cache/uv/.lock"
 if ! flock -n 9; then
@@ -100,10 +114,6 @@ if [ ! -x "$uv_home/bin/uv" ]; then
     mv "$uv_home/bin/uv.new" "$uv_home/bin/uv"
     rm -rf "$uv_home.partial"
 fi
-
-# uv's own cache is a download like the others.
-export UV_CACHE_DIR=${UV_CACHE_DIR:-$cache/uv-packages} UV_PYTHON_DOWNLOADS=never
-uv() { "$uv_home/bin/uv" "$@"; }
 
 if [ ! -x .venv/bin/python ]; then
     say "Making .venv from uv.lock"

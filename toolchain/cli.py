@@ -10,9 +10,9 @@ from enum import Enum
 from pathlib import Path
 
 from toolchain import versions
-from toolchain.cli_build import build_cli, recipe_digest
 from toolchain.errors import ToolchainError
 from toolchain.lock import exclusive
+from toolchain.offline.cli_build import build_cli, recipe_digest
 from toolchain.places import Places
 from toolchain.process import run
 from toolchain.progress import say
@@ -93,7 +93,9 @@ def _find_on_path(places: Places, environ: Mapping[str, str]) -> Path | None:
     if Path(pulumi).is_relative_to(places.cache):
         return None
     try:
-        version = run([pulumi, "version"], title="pulumi version").strip()
+        # Without its look for newer versions, which leaves a file behind.
+        quiet = {**environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        version = run([pulumi, "version"], title="pulumi version", env=quiet).strip()
     except ToolchainError:
         return None
     return Path(pulumi).parent if version == f"v{versions.PULUMI}" else None

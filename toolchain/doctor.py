@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from toolchain import versions
@@ -14,16 +14,18 @@ from toolchain.cli import CliRoute, find_cli
 from toolchain.doctor_engine import base_image_row, engine_row, gpu_row
 from toolchain.doctor_table import Mark, Row, render
 from toolchain.engine import engine_facts
-from toolchain.engine_api import ask_engine, engine_host
+from toolchain.engine_api import ask_engine
+from toolchain.engine_choice import EngineChoice, is_plan_only
 from toolchain.environment import has_own_passphrase
-from toolchain.go import GoRoute, choose_go, find_host_go, find_uv
+from toolchain.errors import ToolchainError
+from toolchain.offline.go import GoRoute, choose_go, find_host_go, find_uv
 from toolchain.places import Places
 from toolchain.plugin_cache import PluginState, plugin_state
 
 
-def doctor(places: Places, base_images: tuple[str, ...]) -> int:
+def doctor(places: Places, choice: EngineChoice, base_images: tuple[str, ...]) -> int:
     """Print the table; 1 if something is missing."""
-    rows = list(examine(places, base_images))
+    rows = list(examine(places, choice, base_images))
     print(render(rows))
     missing = [row.name for row in rows if row.mark is Mark.MISSING]
     if missing:
@@ -31,21 +33,47 @@ def doctor(places: Places, base_images: tuple[str, ...]) -> int:
     return 1 if missing else 0
 
 
-def examine(places: Places, base_images: tuple[str, ...]) -> Iterator[Row]:
+def examine(
+    places: Places, choice: EngineChoice, base_images: tuple[str, ...] = ()
+) -> Iterator[Row]:
     """Look at the host, row by row."""
+    info = ask_engine(choice.host)
     yield python_row(sys.version_info[:3])
     yield uv_row(places)
+    yield from tool_rows(places)
+    yield engine_row(places, choice, info, engine_facts)
+    if not choice.is_elsewhere:
+        for image in base_images:
+            yield base_image_row(choice.host, image, engine_answers=info is not None)
+    yield backend_row(places, os.environ)
+    yield gpu_row(info, has_gpu=any(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def tool_rows(places: Places) -> Iterator[Row]:
+    """Look at what runs the program: its packages, the CLI, the plugins."""
     yield venv_row(places)
     yield from cli_rows(places)
     for name in versions.PLUGINS:
         yield plugin_row(name, plugin_state(places.pulumi_home, name))
-    host = engine_host()
-    info = ask_engine(host)
-    yield engine_row(places, host, info, engine_facts)
-    for image in base_images:
-        yield base_image_row(host, image, engine_answers=info is not None)
-    yield backend_row(places, os.environ)
-    yield gpu_row(info, has_gpu=any(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def preview_rows(places: Places, choice: EngineChoice, stack: str) -> Iterator[Row]:
+    """Look at what a preview needs: settings that ask no engine anything need none."""
+    yield from tool_rows(places)
+    if not is_plan_only(places, stack):
+        yield engine_row(places, choice, ask_engine(choice.host), engine_facts)
+
+
+def require(rows: Iterable[Row], purpose: str) -> None:
+    """Stop where something is missing, and say what setup would do."""
+    missing = [row for row in rows if row.mark is Mark.MISSING]
+    if missing:
+        lines = "".join(f"\n  {row.name}: {row.detail}" for row in missing)
+        msg = (
+            f"{purpose} installs and starts nothing, and this is missing:{lines}\n"
+            "`make setup` does what is said of setup."
+        )
+        raise ToolchainError(msg)
 
 
 def python_row(version: tuple[int, ...]) -> Row:

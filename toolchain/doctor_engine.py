@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import shutil
 from collections.abc import Callable
 
 from toolchain.doctor_table import Mark, Row
 from toolchain.engine import EngineAction, EngineFacts, choose_action, default_daemon, refusal
-from toolchain.engine_api import EngineInfo, get_json
-from toolchain.engine_daemon import running_pid
+from toolchain.engine_api import EngineInfo, NoAnswerError, get_json
+from toolchain.engine_choice import EngineChoice
+from toolchain.offline.engine_daemon import running_pid
 from toolchain.places import Places
 
 PLANS = {
@@ -21,19 +21,23 @@ PLANS = {
 
 
 def engine_row(
-    places: Places, host: str, info: EngineInfo | None, facts: Callable[[], EngineFacts]
+    places: Places,
+    choice: EngineChoice,
+    info: EngineInfo | None,
+    facts: Callable[[EngineChoice], EngineFacts],
 ) -> Row:
     """Describe the engine, or what would be done to get one."""
     if info is None:
-        found = facts()
-        plan = PLANS.get(choose_action(found)) or refusal(found, host)
+        plan = PLANS.get(choose_action(facts(choice))) or refusal(choice)
         return Row("docker engine", Mark.MISSING, plan)
+    address = f"{info.version} at {choice.host}"
+    if choice.is_elsewhere:
+        return Row("docker engine", Mark.THERE, f"{address} ({choice.chosen_by})")
     started = "by setup" if running_pid(default_daemon(places)) is not None else "by the host"
     free = ""
-    # The data of an engine elsewhere is not on this host's disk.
-    if host.startswith("unix://") and info.data_root.exists():
+    if info.data_root.exists():
         free = f", {shutil.disk_usage(info.data_root).free / 1e9:.0f} GB free"
-    detail = f"{info.version} at {host}, started {started}, data in {info.data_root}{free}"
+    detail = f"{address}, started {started}, data in {info.data_root}{free}"
     return Row("docker engine", Mark.THERE, detail)
 
 
@@ -42,11 +46,9 @@ def base_image_row(host: str, image: str, *, engine_answers: bool) -> Row:
     plan = "setup pulls it, or makes it with debootstrap where no registry answers"
     if not engine_answers:
         return Row(f"image {image}", Mark.MISSING, f"no engine yet; {plan}")
-    if host.startswith("ssh://"):
-        return Row(f"image {image}", Mark.OPTIONAL, f"not asked over ssh; where missing, {plan}")
     try:
-        found = get_json(host, f"/images/{image}/json", timeout=5.0)
-    except (OSError, http.client.HTTPException, ValueError):
+        found = get_json(host, f"/images/{image}/json")
+    except NoAnswerError:
         return Row(f"image {image}", Mark.MISSING, plan)
     return Row(f"image {image}", Mark.THERE, str(found.get("Id", ""))[:19])
 

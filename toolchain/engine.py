@@ -14,9 +14,15 @@ from enum import Enum, auto
 from pathlib import Path
 
 from toolchain.apt import apt_install
-from toolchain.engine_api import DEFAULT_HOST, EngineInfo, ask_engine, engine_host
-from toolchain.engine_daemon import Daemon, start, wait_until_it_answers
+from toolchain.engine_api import (
+    DEFAULT_HOST,
+    NoAnswerError,
+    ask_engine,
+    read_info,
+)
+from toolchain.engine_choice import EngineChoice
 from toolchain.errors import ToolchainError
+from toolchain.offline.engine_daemon import Daemon, start, wait_until_it_answers
 from toolchain.places import Places
 from toolchain.process import as_root, run
 from toolchain.progress import Step
@@ -44,8 +50,8 @@ class EngineFacts:
     """What is known about the host before anything is done."""
 
     answers: bool
-    host_is_chosen: bool
-    """DOCKER_HOST is set: the operator has said which engine."""
+    is_chosen: bool
+    """The operator has said which engine: no other takes its place."""
     socket_is_denied: bool = False
     """An engine listens, but this user may not speak to it."""
     daemon_installed: bool = False
@@ -57,7 +63,7 @@ def choose_action(facts: EngineFacts) -> EngineAction:
     """Decide from the facts alone."""
     if facts.answers:
         return EngineAction.USE
-    if facts.host_is_chosen:
+    if facts.is_chosen:
         return EngineAction.REFUSE
     if facts.socket_is_denied:
         return EngineAction.JOIN_GROUP
@@ -66,13 +72,12 @@ def choose_action(facts: EngineFacts) -> EngineAction:
     return EngineAction.INSTALL if facts.apt else EngineAction.REFUSE
 
 
-def engine_facts(environ: Mapping[str, str] = os.environ) -> EngineFacts:
+def engine_facts(choice: EngineChoice, environ: Mapping[str, str] = os.environ) -> EngineFacts:
     """Look at the host."""
-    host = engine_host(environ)
     search = f"{environ.get('PATH', os.defpath)}:{DAEMON_SEARCH_PATH}"
     return EngineFacts(
-        answers=ask_engine(host) is not None,
-        host_is_chosen=bool(environ.get("DOCKER_HOST")),
+        answers=ask_engine(choice.host) is not None,
+        is_chosen=choice.chosen_by is not None,
         socket_is_denied=_socket_is_denied(DEFAULT_HOST),
         daemon_installed=shutil.which("dockerd", path=search) is not None,
         systemd_runs=Path("/run/systemd/system").is_dir(),
@@ -90,44 +95,47 @@ def default_daemon(places: Places) -> Daemon:
     )
 
 
-def ensure_engine(places: Places) -> EngineInfo:
-    """Return the engine that answers; install and start one where there is none."""
-    host = engine_host()
-    facts = engine_facts()
+def ensure_engine(places: Places, choice: EngineChoice) -> None:
+    """Make sure that the engine answers; install and start one where nobody has chosen another."""
+    facts = engine_facts(choice)
     action = choose_action(facts)
+    if action is EngineAction.USE:
+        return
     if action is EngineAction.REFUSE:
-        raise ToolchainError(refusal(facts, host))
+        raise ToolchainError(refusal(choice))
     if action is EngineAction.JOIN_GROUP:
         _join_docker_group()
     if action is EngineAction.INSTALL:
         packages = [*PACKAGES, *(["apparmor"] if _host_enforces_apparmor() else [])]
         apt_install(places, packages, "No Docker engine answers")
         # The package starts its service itself where systemd runs.
-        action = choose_action(engine_facts())
+        action = choose_action(engine_facts(choice))
         if action is EngineAction.JOIN_GROUP:
             _join_docker_group()
     if action is EngineAction.START_SERVICE:
         with Step("Starting the Docker engine (systemctl start docker)"):
             run(as_root(["systemctl", "start", "docker"]), title="systemctl start docker")
-            wait_until_it_answers(host)
+            wait_until_it_answers(choice.host)
     elif action is EngineAction.START_DAEMON:
         start(default_daemon(places))
-    info = ask_engine(host)
-    if info is None:
-        raise ToolchainError(refusal(engine_facts(), host))
-    return info
 
 
-def refusal(facts: EngineFacts, host: str) -> str:
+def refusal(choice: EngineChoice) -> str:
     """Say why no engine can be had, and what to do."""
-    if facts.host_is_chosen:
+    try:
+        read_info(choice.host)
+        reason = ""
+    except NoAnswerError as error:
+        reason = f" ({error})"
+    if choice.chosen_by is not None:
         return (
-            f"DOCKER_HOST is {host}, and no Docker engine answers there. Start that engine, "
-            "correct DOCKER_HOST, or unset it to use this host's own engine."
+            f"{choice.chosen_by} is {choice.host}, and no Docker engine answers there{reason}. "
+            f"Start that engine, correct {choice.chosen_by}, or remove it to use this host's own "
+            "engine."
         )
     return (
-        f"no Docker engine answers at {host}, and only Debian and Ubuntu hosts get one by "
-        "themselves. Install and start Docker (docs.docker.com/engine/install), or set "
+        f"no Docker engine answers at {choice.host}{reason}, and only Debian and Ubuntu hosts get "
+        "one by themselves. Install and start Docker (docs.docker.com/engine/install), or set "
         "DOCKER_HOST to an engine elsewhere, for example ssh://user@gpu-box."
     )
 

@@ -1,6 +1,7 @@
 """Questions to a Docker engine, with the standard library alone.
 
-`make doctor` answers on a host where nothing is installed yet, so the docker SDK is not used here.
+`make doctor` answers on a host where nothing is installed yet, and a plugin that asked through the
+docker SDK would load it for every `pulumi up`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,22 @@ import http.client
 import json
 import os
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from toolchain.ssh_relay import SshRelay
+
 DEFAULT_HOST = "unix:///var/run/docker.sock"
+SSH_SECONDS = 20.0
+"""A first connection through ssh takes its time."""
+
+
+class NoAnswerError(Exception):
+    """An engine did not answer; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -29,35 +39,58 @@ class EngineInfo:
     containers_running: int
 
 
-def engine_host(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the engine's address as every Docker client finds it."""
-    return environ.get("DOCKER_HOST") or DEFAULT_HOST
-
-
 def ask_engine(host: str, timeout: float = 5.0) -> EngineInfo | None:
     """Return what the engine says, or nothing where none answers."""
-    if host.startswith("ssh://"):
-        return _ask_over_ssh(host)
     try:
-        info = get_json(host, "/info", timeout)
-    except (OSError, http.client.HTTPException, ValueError):
+        return read_info(host, timeout)
+    except NoAnswerError:
         return None
-    return _read(info)
 
 
-def get_json(host: str, path: str, timeout: float) -> dict[str, Any]:
-    """Read one answer of the engine's API."""
-    connection = _connection(host, timeout)
+def read_info(host: str, timeout: float = 5.0) -> EngineInfo:
+    """Return what the engine at unix://, tcp:// or ssh:// says; raises `NoAnswerError`."""
+    info = get_json(host, "/info", timeout)
+    return EngineInfo(
+        version=str(info.get("ServerVersion", "")),
+        data_root=Path(str(info.get("DockerRootDir", "/var/lib/docker"))),
+        runtimes=tuple(sorted(info.get("Runtimes") or {})),
+        name=str(info.get("OperatingSystem", "")),
+        containers_running=int(info.get("ContainersRunning", 0)),
+    )
+
+
+def get_json(host: str, path: str, timeout: float = 5.0) -> dict[str, Any]:
+    """Read one JSON answer of the engine's API; raises `NoAnswerError`."""
+    try:
+        answer: dict[str, Any] = json.loads(get(host, path, timeout))
+    except ValueError as error:
+        raise NoAnswerError(f"{path} was not answered with JSON: {error}") from error
+    return answer
+
+
+def get(host: str, path: str, timeout: float = 5.0) -> bytes:
+    """Read one answer of the engine's API; raises `NoAnswerError`."""
+    if not host.startswith("ssh://"):
+        return _get(_connection(host, timeout), path)
+    with SshRelay(host) as relay:
+        try:
+            return _get(_connection(relay.address, max(timeout, SSH_SECONDS)), path)
+        except NoAnswerError as error:
+            raise NoAnswerError(relay.last_words() or str(error)) from error
+
+
+def _get(connection: http.client.HTTPConnection, path: str) -> bytes:
     try:
         connection.request("GET", path, headers={"Host": "docker"})
         response = connection.getresponse()
-        if response.status != http.client.OK:
-            msg = f"{host}{path} answered {response.status}"
-            raise ValueError(msg)
-        answer: dict[str, Any] = json.load(response)
-        return answer
+        content = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAnswerError(str(error) or type(error).__name__) from error
     finally:
         connection.close()
+    if response.status != http.client.OK:
+        raise NoAnswerError(f"{path} was answered with status {response.status}")
+    return content
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -71,34 +104,20 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _connection(host: str, timeout: float) -> http.client.HTTPConnection:
+def _connection(
+    host: str, timeout: float, environ: Mapping[str, str] = os.environ
+) -> http.client.HTTPConnection:
     parts = urlsplit(host)
     if parts.scheme == "unix":
         return _UnixConnection(parts.path, timeout)
-    if os.environ.get("DOCKER_TLS_VERIFY"):
-        msg = "an engine with client certificates is asked through the docker SDK"
-        raise OSError(msg)
-    return http.client.HTTPConnection(parts.hostname or "", parts.port or 2375, timeout=timeout)
-
-
-def _ask_over_ssh(host: str) -> EngineInfo | None:
-    # The docker SDK is part of .venv; without it an engine behind ssh cannot be asked yet.
+    name = parts.hostname or ""
+    certificates = environ.get("DOCKER_CERT_PATH")
+    if certificates is None and not environ.get("DOCKER_TLS_VERIFY"):
+        return http.client.HTTPConnection(name, parts.port or 2375, timeout=timeout)
+    folder = Path(certificates or Path.home() / ".docker")
     try:
-        import docker  # noqa: PLC0415
-    except ImportError:
-        return None
-    try:
-        client = docker.DockerClient(base_url=host, use_ssh_client=True, timeout=20)
-        return _read(client.info())
-    except Exception:
-        return None
-
-
-def _read(info: Mapping[str, Any]) -> EngineInfo:
-    return EngineInfo(
-        version=str(info.get("ServerVersion", "")),
-        data_root=Path(str(info.get("DockerRootDir", "/var/lib/docker"))),
-        runtimes=tuple(sorted(info.get("Runtimes") or {})),
-        name=str(info.get("OperatingSystem", "")),
-        containers_running=int(info.get("ContainersRunning", 0)),
-    )
+        context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    except OSError as error:
+        raise NoAnswerError(f"the certificates in {folder} cannot be read: {error}") from error
+    return http.client.HTTPSConnection(name, parts.port or 2376, timeout=timeout, context=context)

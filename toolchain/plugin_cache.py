@@ -10,8 +10,8 @@ from toolchain import versions
 from toolchain.cli import Cli, CliRoute
 from toolchain.errors import CommandError
 from toolchain.lock import exclusive
+from toolchain.offline.plugins.install import install_plugins
 from toolchain.places import Places
-from toolchain.plugins.install import install_plugins
 from toolchain.process import run
 from toolchain.progress import Step, say
 

@@ -73,16 +73,11 @@ def follow(
 
     Ctrl-C reaches the program directly (same process group); it decides how to stop, we wait.
     """
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Not SIG_IGN, which the program would inherit: a handler is back to the default there.
+    previous = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        return subprocess.run(
-            [str(part) for part in argv],
-            env=env,
-            cwd=cwd,
-            check=False,
-            # An ignored signal is inherited: the program gets the default back.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        ).returncode
+        command = [str(part) for part in argv]
+        return subprocess.run(command, env=env, cwd=cwd, check=False).returncode
     finally:
         signal.signal(signal.SIGINT, previous)
 

@@ -1,27 +1,30 @@
-"""Everything that a host needs, in order; a second run finds it there and says nothing."""
+"""Everything that a stack needs of this host, in order; a second run finds it there."""
 
 from __future__ import annotations
 
 from toolchain.cli import Cli, ensure_cli
 from toolchain.engine import ensure_engine
+from toolchain.engine_choice import EngineChoice
 from toolchain.environment import ensure_state, pulumi_environment
 from toolchain.places import Places
 from toolchain.plugin_cache import ensure_plugins
 
 
-def set_up(places: Places) -> dict[str, str]:
+def set_up(places: Places, choice: EngineChoice) -> dict[str, str]:
     """Bring the host to where a stack can go up; return the environment to run it in."""
-    environment = set_up_tools(places)
-    # The docker SDK takes a moment to import: not before it is needed.
-    from toolchain.base_image import ensure_base_images  # noqa: PLC0415
+    environment = set_up_tools(places, choice)
+    # An engine elsewhere pulls what it builds from by itself, when the stack goes up.
+    if not choice.is_elsewhere:
+        # The docker SDK takes a moment to import: not before it is needed.
+        from toolchain.offline.base_image import ensure_base_images  # noqa: PLC0415
 
-    ensure_base_images(places)
+        ensure_base_images(places, choice.host)
     return environment
 
 
-def set_up_tools(places: Places) -> dict[str, str]:
+def set_up_tools(places: Places, choice: EngineChoice) -> dict[str, str]:
     """Only what `pulumi destroy` needs: the engine, the CLI, its plugins, the state."""
-    ensure_engine(places)
+    ensure_engine(places, choice)
     return set_up_cli(places)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from toolchain import stack_config
+from toolchain.environment import has_own_passphrase
 from toolchain.errors import ToolchainError
 from toolchain.places import APPLICATION, Places
 from toolchain.process import follow, run
@@ -24,11 +28,21 @@ def up(places: Places, stack: str, environment: Mapping[str, str]) -> int:
     return status
 
 
-def preview(places: Places, stack: str, environment: Mapping[str, str]) -> int:
-    """Show what `up` would change."""
-    config = _select(places, stack, environment)
-    say(f"pulumi preview --stack {stack}")
-    return _pulumi(["preview"], places, stack, config, environment)
+def preview(places: Places, stack: str, environment: dict[str, str]) -> int:
+    """Show what `up` would change, and change nothing: what it writes is thrown away."""
+    committed = stack_config.committed_config(places, stack)
+    with tempfile.TemporaryDirectory(prefix=f"{APPLICATION}-") as name:
+        folder = Path(name)
+        if exists(places, stack, environment):
+            secrets_keys = _secrets_keys(places, stack)
+        else:
+            say(f"The stack {stack} is not there yet: looking at it in a backend for the moment")
+            environment = environment | _momentary_backend(folder)
+            secrets_keys = stack_config.init_stack(places, stack, environment)
+        config = folder / committed.name
+        stack_config.write(config, stack_config.merged(stack_config.read(committed), secrets_keys))
+        say(f"pulumi preview --stack {stack}")
+        return _pulumi(["preview"], places, stack, config, environment)
 
 
 def down(places: Places, stack: str, environment: Mapping[str, str]) -> int:
@@ -36,7 +50,7 @@ def down(places: Places, stack: str, environment: Mapping[str, str]) -> int:
     if not exists(places, stack, environment):
         say(f"The stack {stack} is not there: nothing to destroy")
         return 0
-    config = stack_config.refresh_copy(places, stack)
+    config = stack_config.refresh_copy(places, stack, _secrets_keys(places, stack))
     say(f"pulumi destroy --stack {stack}")
     status = _pulumi(["destroy", "--yes", "--skip-preview"], places, stack, config, environment)
     if status:
@@ -102,17 +116,18 @@ def answers(values: Mapping[str, Any]) -> str:
 
 def _select(places: Places, stack: str, environment: Mapping[str, str]) -> Path:
     stack_config.committed_config(places, stack)
-    if not exists(places, stack, environment):
-        say(f"Creating the stack {stack} in {places.backend_url}")
-        stack_config.create_stack(places, stack, environment)
-    elif not stack_config.config_copy(places, stack).exists() and places.local_backend:
-        _restore_salt(places, stack)
-    return stack_config.refresh_copy(places, stack)
+    if exists(places, stack, environment):
+        return stack_config.refresh_copy(places, stack, _secrets_keys(places, stack))
+    say(f"Creating the stack {stack} in {places.backend_url}")
+    secrets_keys = stack_config.init_stack(places, stack, environment)
+    return stack_config.refresh_copy(places, stack, secrets_keys)
 
 
-def _restore_salt(places: Places, stack: str) -> None:
-    """Take a lost salt from the stack's own state, which holds it too."""
-    assert places.local_backend is not None  # noqa: S101
+def _secrets_keys(places: Places, stack: str) -> Mapping[str, Any]:
+    """What opens the stack's secrets: from its copy, or else from its state, which has it too."""
+    copy = stack_config.config_copy(places, stack)
+    if copy.exists() or places.local_backend is None:
+        return stack_config.read(copy) if copy.exists() else {}
     state = places.local_backend / ".pulumi" / "stacks" / APPLICATION / f"{stack}.json"
     try:
         checkpoint = json.loads(state.read_text())["checkpoint"]["latest"] or {}
@@ -120,9 +135,20 @@ def _restore_salt(places: Places, stack: str) -> None:
         msg = f"the state of {stack} in {state} cannot be read: {error}"
         raise ToolchainError(msg) from error
     salt = ((checkpoint.get("secrets_providers") or {}).get("state") or {}).get("salt")
-    if salt:
-        copy = stack_config.config_copy(places, stack)
-        stack_config.write_copy(copy, {"encryptionsalt": salt})
+    return {"encryptionsalt": salt} if salt else {}
+
+
+def _momentary_backend(folder: Path) -> dict[str, str]:
+    """Settings for a backend that goes with its folder."""
+    backend = folder / "backend"
+    backend.mkdir()
+    settings = {"PULUMI_BACKEND_URL": f"file://{backend}"}
+    if not has_own_passphrase(os.environ):
+        passphrase = folder / "passphrase"
+        passphrase.touch(mode=0o600)
+        passphrase.write_text(secrets.token_urlsafe(32))
+        settings["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase)
+    return settings
 
 
 def _pulumi(

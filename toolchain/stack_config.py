@@ -41,11 +41,10 @@ def config_copy(places: Places, stack: str) -> Path:
     return places.stack_configs / f"Pulumi.{stack}.yaml"
 
 
-def refresh_copy(places: Places, stack: str) -> Path:
-    """Bring the copy up to date with the committed file, keeping the copy's salt."""
+def refresh_copy(places: Places, stack: str, secrets_keys: Mapping[str, Any]) -> Path:
+    """Bring the copy up to date with the committed file and what opens the stack's secrets."""
     copy = config_copy(places, stack)
-    source = _read(committed_config(places, stack))
-    write_copy(copy, merged(source, _read(copy) if copy.exists() else {}))
+    write(copy, merged(read(committed_config(places, stack)), secrets_keys))
     return copy
 
 
@@ -55,8 +54,8 @@ def merged(committed: Mapping[str, Any], secrets: Mapping[str, Any]) -> dict[str
     return {**kept, **committed}
 
 
-def create_stack(places: Places, stack: str, environment: Mapping[str, str]) -> None:
-    """Create the stack in the backend, away from the repository, and keep what it writes."""
+def init_stack(places: Places, stack: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Create the stack in the backend, away from the repository; return what its file has then."""
     source = committed_config(places, stack)
     with tempfile.TemporaryDirectory(prefix="finetune-stack-") as name:
         folder = Path(name)
@@ -68,18 +67,18 @@ def create_stack(places: Places, stack: str, environment: Mapping[str, str]) -> 
             env=environment,
             cwd=folder,
         )
-        copied = _read(folder / source.name)
-    write_copy(config_copy(places, stack), merged(_read(source), copied))
+        return read(folder / source.name)
 
 
-def write_copy(path: Path, config: Mapping[str, Any]) -> None:
-    """Write the copy, readable by its owner only."""
+def write(path: Path, config: Mapping[str, Any]) -> None:
+    """Write a configuration, readable by its owner only."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(dict(config), sort_keys=False))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """Read a configuration."""
     try:
         loaded = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 
 from toolchain.apt import installed_packages
 from toolchain.engine import default_daemon
-from toolchain.engine_daemon import running_pid, stop
+from toolchain.engine_api import ask_engine
+from toolchain.engine_choice import EngineChoice
 from toolchain.errors import ToolchainError
+from toolchain.offline.engine_daemon import running_pid, stop
 from toolchain.places import APPLICATION, Places
 from toolchain.process import as_root, run
 from toolchain.progress import Step, say
 from toolchain.stack import local_stacks
 
 
-def tidy_up(places: Places, *, clean: bool) -> None:
+def tidy_up(places: Places, choice: EngineChoice, *, clean: bool) -> None:
     """Leave nothing but the cache folder; with `clean`, not that either."""
     if clean:
-        _remove_images()
+        _remove_images(choice.host)
     stop(default_daemon(places))
     _remove_empty_state(places)
     if clean:
@@ -44,14 +45,13 @@ def _remove_empty_state(places: Places) -> None:
         return
 
 
-def _remove_images() -> None:
-    from toolchain.base_image import connect  # noqa: PLC0415
-
-    try:
-        client = connect()
-    except ToolchainError:
+def _remove_images(host: str) -> None:
+    if ask_engine(host) is None:
         return
-    with closing(client), Step("Removing the images that this project has made"):
+    # The docker SDK takes a moment to import: not before it is needed.
+    from toolchain.engine_client import connect  # noqa: PLC0415
+
+    with connect(host) as client, Step("Removing the images that this project has made"):
         for image in client.images.list():
             if is_ours(image.tags, image.labels):
                 client.images.remove(str(image.id), force=True)

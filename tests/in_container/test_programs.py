@@ -30,7 +30,7 @@ accelerator_check = load_program(PROGRAMS / "accelerator_check.py")
 @pytest.fixture
 def parameters_file(tmp_path):
     def write(content: object) -> Path:
-        path = tmp_path / "parameters.json"
+        path: Path = tmp_path / "parameters.json"
         path.write_text(content if isinstance(content, str) else json.dumps(content))
         return path
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import docker
 import pytest
@@ -27,7 +27,7 @@ class Engine:
 
     def containers(self, stack: Stack) -> dict[str, Any]:
         found = self.client.containers.list(all=True, filters={"label": self._label(stack)})
-        return {container.name: container for container in found}
+        return {str(container.name): container for container in found}
 
     def volumes(self, stack: Stack) -> set[str]:
         found = self.client.volumes.list(filters={"label": self._label(stack)})
@@ -35,7 +35,7 @@ class Engine:
 
     def networks(self, stack: Stack) -> set[str]:
         found = self.client.networks.list(filters={"label": self._label(stack)})
-        return {network.name for network in found}
+        return {str(network.name) for network in found}
 
     def started_since(self, stack: Stack, moment: float) -> list[str]:
         """Names of the stack's containers that were started since, in order."""
@@ -48,7 +48,7 @@ class Engine:
         ]
 
     def _listen(self) -> None:
-        events = docker.from_env(timeout=None).events(
+        events = docker.from_env(timeout=cast(int, None)).events(
             filters={"type": "container", "event": "start"}, decode=True
         )
         for event in events:

@@ -7,7 +7,7 @@ and `docker network ls` with `--filter label=finetune-stack.stack` show what to 
 import json
 import signal
 import time
-from typing import Any
+from typing import Any, cast
 
 import docker
 import httpx
@@ -69,7 +69,8 @@ def training_progress(engine: Engine, stack: Stack) -> int:
             return 0
         folder = container.attrs["Config"]["Labels"]["finetune-stack.identity"]
         log = container.exec_run(f"tail -n 1 /app/output/runs/{folder}.partial/trainer_log.jsonl")
-        return int(json.loads(log.output).get("current_steps", 0)) if log.exit_code == 0 else 0
+        last = json.loads(cast(bytes, log.output)) if log.exit_code == 0 else {}
+        return int(last.get("current_steps", 0))
     except (docker.errors.NotFound, docker.errors.APIError, json.JSONDecodeError):
         return 0
 

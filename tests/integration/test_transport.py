@@ -31,8 +31,8 @@ def trained(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def bookkeeping(stack: Stack) -> None:
-    stack.run |= {"logging_steps": 2, "save_steps": 30, "save_total_limit": 1}
-    stack.run |= {"threads": 2, "deadline_hours": 5}
+    stack.run.update(logging_steps=2, save_steps=30, save_total_limit=1)
+    stack.run.update(threads=2, deadline_hours=5)
 
 
 def names(stack: Stack) -> None:

@@ -1,15 +1,12 @@
 """Which CLI is used, and what a build hangs on."""
 
 import hashlib
-import shutil
-import signal
-import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from toolchain import cli_build, cli_download, versions
+from toolchain import cli_download, versions
 from toolchain.cli import CliRoute, built_folder, find_cli, official_folder
 from toolchain.errors import ToolchainError
 from toolchain.places import REPOSITORY, Places, places_from
@@ -76,51 +73,6 @@ class TestOrder:
         assert found.route is CliRoute.BUILT
 
 
-class TestBuild:
-    def test_the_folder_follows_the_recipe(self, tmp_path: Path) -> None:
-        sources = tmp_path / "toolchain"
-        for name in cli_build.RECIPE:
-            (sources / name).parent.mkdir(parents=True, exist_ok=True)
-            (sources / name).write_bytes((REPOSITORY / "toolchain" / name).read_bytes())
-        places = places_from({"HOME": str(tmp_path)}, tmp_path)
-        same = built_folder(places)
-
-        assert same.name == built_folder(places_from({"HOME": str(tmp_path)})).name
-        with (sources / "cli" / "go.sum").open("a") as handle:
-            handle.write("one more\n")
-        assert built_folder(places) != same
-
-    def test_arguments_hold_no_path_and_set_the_version(self) -> None:
-        arguments = cli_build.build_arguments("package", "1.2.3", Path("out"))
-
-        assert "-trimpath" in arguments
-        assert any(argument.endswith("version.Version=v1.2.3") for argument in arguments)
-
-    def test_too_little_disk_is_said_before_anything_is_fetched(
-        self, places: Places, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(cli_build, "FREE_GB_NEEDED", 10**9)
-
-        with pytest.raises(ToolchainError, match="set FINETUNE_CACHE to a folder on a larger disk"):
-            cli_build.build_cli(places, built_folder(places))
-
-        assert not built_folder(places).exists()
-
-    @pytest.mark.parametrize("module", ["cli", "language_host"])
-    def test_every_module_has_its_checksum(self, module: str) -> None:
-        sums = (REPOSITORY / "toolchain" / module / "go.sum").read_text()
-        required = {
-            tuple(line.split()[:2])
-            for line in (REPOSITORY / "toolchain" / module / "go.mod").read_text().splitlines()
-            if line.startswith("\t")
-        }
-
-        assert required
-        replaced = {"github.com/atotto/clipboard"}
-        for path, version in required:
-            assert path in replaced or f"{path} {version}/go.mod h1:" in sums
-
-
 class TestPins:
     def test_the_sdk_and_the_cli_are_of_one_version(self) -> None:
         project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
@@ -132,8 +84,8 @@ class TestPins:
         assert wanted <= set(project["dependencies"])
 
     def test_the_go_modules_name_the_same_versions(self) -> None:
-        cli = (REPOSITORY / "toolchain/cli/go.mod").read_text()
-        host = (REPOSITORY / "toolchain/language_host/go.mod").read_text()
+        cli = (REPOSITORY / "toolchain/offline/cli/go.mod").read_text()
+        host = (REPOSITORY / "toolchain/offline/language_host/go.mod").read_text()
 
         assert f"github.com/pulumi/pulumi/pkg/v3 v{versions.PULUMI}\n" in cli
         assert f"github.com/pulumi/pulumi/sdk/v3 v{versions.LANGUAGE_HOST}" in host
@@ -161,22 +113,3 @@ class TestDownload:
         assert "x64" in cli_download.archive_name("x86_64")
         with pytest.raises(ToolchainError, match="for riscv64; there is for x86_64, aarch64"):
             cli_download.archive_name("riscv64")
-
-
-def test_the_language_host_can_be_interrupted_in_a_background_job_too(tmp_path: Path) -> None:
-    launcher = REPOSITORY / "toolchain/language_host/pulumi-language-python"
-    shutil.copy(launcher, tmp_path)
-    host = tmp_path / "libexec/pulumi-language-python"
-    host.parent.mkdir()
-    host.write_text("#!/bin/sh\nexec sed -n 's/^SigIgn:[[:space:]]*//p' /proc/self/status\n")
-    host.chmod(0o755)
-
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        told = subprocess.run(
-            [tmp_path / launcher.name], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-    assert not int(told.stdout, 16) & 1 << (signal.SIGINT - 1)

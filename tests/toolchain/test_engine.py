@@ -7,8 +7,9 @@ import pytest
 from toolchain import doctor, doctor_engine
 from toolchain.doctor_table import Mark, Row, render
 from toolchain.engine import EngineAction, EngineFacts, choose_action, refusal
-from toolchain.engine_api import EngineInfo, ask_engine, engine_host
-from toolchain.go import GoRoute
+from toolchain.engine_api import EngineInfo, ask_engine
+from toolchain.engine_choice import EngineChoice
+from toolchain.offline.go import GoRoute
 from toolchain.places import places_from
 from toolchain.plugin_cache import PluginState, plugin_state
 
@@ -22,14 +23,14 @@ INFO = EngineInfo(
 
 
 def facts(**known: bool) -> EngineFacts:
-    return EngineFacts(**{"answers": False, "host_is_chosen": False, **known})
+    return EngineFacts(**{"answers": False, "is_chosen": False, **known})
 
 
 @pytest.mark.parametrize(
     ("found", "action"),
     [
-        (facts(answers=True, host_is_chosen=True), EngineAction.USE),
-        (facts(host_is_chosen=True, apt=True, daemon_installed=True), EngineAction.REFUSE),
+        (facts(answers=True, is_chosen=True), EngineAction.USE),
+        (facts(is_chosen=True, apt=True, daemon_installed=True), EngineAction.REFUSE),
         (facts(socket_is_denied=True, daemon_installed=True), EngineAction.JOIN_GROUP),
         (facts(daemon_installed=True, systemd_runs=True, apt=True), EngineAction.START_SERVICE),
         (facts(daemon_installed=True, apt=True), EngineAction.START_DAEMON),
@@ -42,14 +43,15 @@ def test_action(found: EngineFacts, action: EngineAction) -> None:
 
 
 def test_a_chosen_engine_that_is_silent_is_never_replaced() -> None:
-    message = refusal(facts(host_is_chosen=True), "ssh://user@gpu-box")
+    message = refusal(EngineChoice("tcp://127.0.0.1:9", "DOCKER_HOST"))
 
-    assert "DOCKER_HOST is ssh://user@gpu-box" in message
-    assert "unset it" in message
+    assert "DOCKER_HOST is tcp://127.0.0.1:9" in message
+    assert "Connection refused" in message
+    assert "remove it" in message
 
 
-def test_a_host_without_apt_is_told_both_ways_out() -> None:
-    message = refusal(facts(), "unix:///var/run/docker.sock")
+def test_a_host_without_apt_is_told_both_ways_out(tmp_path: Path) -> None:
+    message = refusal(EngineChoice(f"unix://{tmp_path}/none.sock"))
 
     assert "Install and start Docker" in message
     assert "set DOCKER_HOST" in message
@@ -59,16 +61,15 @@ def test_nobody_listening_is_no_engine(tmp_path: Path) -> None:
     assert ask_engine(f"unix://{tmp_path / 'none.sock'}", timeout=1) is None
 
 
-def test_docker_host_decides() -> None:
-    assert engine_host({}) == "unix:///var/run/docker.sock"
-    assert engine_host({"DOCKER_HOST": "tcp://box:2375"}) == "tcp://box:2375"
+def no_facts(choice: EngineChoice) -> EngineFacts:
+    raise AssertionError(choice)
 
 
 class TestDoctorRows:
     def test_a_missing_engine_says_what_setup_would_do(self, tmp_path: Path) -> None:
         places = places_from({"HOME": str(tmp_path)})
 
-        row = doctor_engine.engine_row(places, "unix:///s", None, lambda: facts(apt=True))
+        row = doctor_engine.engine_row(places, EngineChoice(), None, lambda _: facts(apt=True))
 
         assert row.mark is Mark.MISSING
         assert "installs docker.io" in row.detail
@@ -76,10 +77,18 @@ class TestDoctorRows:
     def test_an_engine_of_the_host_is_named_so(self, tmp_path: Path) -> None:
         places = places_from({"HOME": str(tmp_path)})
 
-        row = doctor_engine.engine_row(places, "unix:///s", INFO, facts)
+        row = doctor_engine.engine_row(places, EngineChoice("unix:///s"), INFO, no_facts)
 
         assert row.mark is Mark.THERE
         assert "20.10 at unix:///s, started by the host, data in /nowhere" in row.detail
+
+    def test_an_engine_elsewhere_is_named_with_who_chose_it(self, tmp_path: Path) -> None:
+        places = places_from({"HOME": str(tmp_path)})
+        choice = EngineChoice("ssh://me@gpu-box", "host.engine in dev.yaml")
+
+        row = doctor_engine.engine_row(places, choice, INFO, no_facts)
+
+        assert row.detail == "20.10 at ssh://me@gpu-box (host.engine in dev.yaml)"
 
     @pytest.mark.parametrize(
         ("runtimes", "has_gpu", "mark"),

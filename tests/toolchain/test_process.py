@@ -1,5 +1,6 @@
 """Programs, their errors, and one setup at a time."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,10 +48,10 @@ def test_follow_returns_the_exit_status() -> None:
 def test_root_needs_no_sudo_and_others_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert process.as_root(["id"], uid=0) == ["id"]
 
-    monkeypatch.setattr(process.shutil, "which", lambda _name: "/usr/bin/sudo")
+    monkeypatch.setattr(shutil, "which", lambda _name: "/usr/bin/sudo")
     assert process.as_root(["id"], uid=1000) == ["sudo", "id"]
 
-    monkeypatch.setattr(process.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
     with pytest.raises(ToolchainError, match="'id' needs root, and there is no sudo here"):
         process.as_root(["id"], uid=1000)
 

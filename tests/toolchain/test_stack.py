@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolchain import stack, stack_config
+from toolchain.engine_choice import EngineChoice
 from toolchain.environment import ensure_state, pulumi_settings
 from toolchain.errors import ToolchainError
 from toolchain.places import REPOSITORY, Places, places_from
@@ -50,6 +51,14 @@ def environment(places: Places) -> dict[str, str]:
     return {**caller, **pulumi_settings(places, Path(command).parent, caller)}
 
 
+def everything(folder: Path) -> set[str]:
+    """The files below, but for what Pulumi and Python write for themselves."""
+    own = {".pulumi-home", "__pycache__"}
+    return {
+        str(path.relative_to(folder)) for path in folder.rglob("*") if not own & set(path.parts)
+    }
+
+
 @pytest.mark.integration
 class TestStack:
     def test_up_again_and_down(
@@ -82,9 +91,24 @@ class TestStack:
 
         assert stack.down(places, "demo", environment) == 0
         assert stack.down(places, "demo", environment) == 0
-        tidy_up(places, clean=False)
+        tidy_up(places, EngineChoice(), clean=False)
         assert not places.state.exists()
         assert (places.repository / "Pulumi.demo.yaml").exists()
+
+    def test_a_preview_of_a_stack_that_is_not_there_leaves_nothing_behind(
+        self,
+        places: Places,
+        environment: dict[str, str],
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        before = everything(places.state.parent)
+
+        assert stack.preview(places, "demo", environment) == 0
+
+        printed = capfd.readouterr().out
+        assert "not there yet" in printed
+        assert "Me." in printed
+        assert everything(places.state.parent) == before
 
     def test_a_failing_program_is_a_failing_up(
         self, places: Places, environment: dict[str, str], capfd: pytest.CaptureFixture[str]
@@ -117,7 +141,7 @@ def test_a_stack_file_that_is_no_mapping_is_refused(places: Places) -> None:
     (places.repository / "Pulumi.demo.yaml").write_text("- one\n")
 
     with pytest.raises(ToolchainError, match="holds list"):
-        stack_config.refresh_copy(places, "demo")
+        stack_config.refresh_copy(places, "demo", {})
 
 
 def test_answers_show_every_question_and_only_known_addresses() -> None:

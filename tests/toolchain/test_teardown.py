@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from toolchain.engine_choice import EngineChoice
 from toolchain.environment import ensure_state
 from toolchain.places import places_from
 from toolchain.teardown import is_ours, tidy_up
@@ -34,9 +35,9 @@ def test_a_state_that_still_has_a_stack_keeps_its_passphrase(tmp_path: Path) -> 
     stacks.mkdir(parents=True)
     (stacks / "dev.json").touch()
 
-    tidy_up(places, clean=False)
+    tidy_up(places, EngineChoice(), clean=False)
     assert places.passphrase.exists()
 
     (stacks / "dev.json").unlink()
-    tidy_up(places, clean=False)
+    tidy_up(places, EngineChoice(), clean=False)
     assert not places.state.exists()

@@ -22,7 +22,7 @@ from plan.container import Accelerator
 from plan.step import ContainerStepPlan
 from tests.runtime import nvidia_hook
 from tests.runtime.conftest import IMAGE, Bench
-from toolchain.engine_daemon import Daemon, running_pid, start, stop
+from toolchain.offline.engine_daemon import Daemon, running_pid, start, stop
 
 pytestmark = pytest.mark.engine
 
@@ -58,7 +58,7 @@ def gpu_engine(docker_client: Any) -> Iterator[GpuEngine]:
             data_root=folder / "data",
             state=folder / "state",
             exec_root=folder / "exec",
-            # A network namespace of its own: see tests/toolchain/test_engine_daemon.py.
+            # A network namespace of its own: see tests/toolchain/offline/test_engine_daemon.py.
             launcher=("env", f"PATH={hook.parent}:{os.environ['PATH']}", "unshare", "--net"),
         )
         start(daemon)
