@@ -76,7 +76,7 @@ class HostSettings(StrictModel):
         Field(
             pattern=r"^(unix|tcp|ssh)://.+$",
             description="Engine address, such as ssh://user@gpu-box. "
-            "Unset: DOCKER_HOST or the local socket.",
+            "Unset: DOCKER_HOST, else the docker client's current context.",
         ),
     ] = None
     check: Annotated[

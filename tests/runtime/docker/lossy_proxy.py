@@ -36,6 +36,7 @@ class LossyProxy:
         # Closing alone does not wake the thread that accepts.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        self._server.join()
         self._listener.close()
         self.cut()
 
@@ -54,7 +55,8 @@ class LossyProxy:
         self._blocked.clear()
 
     def _serve(self) -> None:
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+        self._server = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
+        self._server.start()
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):

@@ -46,12 +46,12 @@ def soon(monkeypatch: pytest.MonkeyPatch):
     for name, seconds in {
         "TICK_SECONDS": 0.1,
         "LOOK_SECONDS": 0.3,
-        "ANSWER_SECONDS": 0.5,
+        "ANSWER_SECONDS": 1.5,
         "RETRY_SECONDS": 0.1,
     }.items():
         monkeypatch.setattr(follow, name, seconds)
     monkeypatch.setattr(execution, "RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(docker_engine, "FIRST_ANSWER_SECONDS", 1)
+    monkeypatch.setattr(docker_engine, "FIRST_ANSWER_SECONDS", 1.5)
 
 
 def run(bench: Bench, script: str) -> Any:
@@ -133,7 +133,7 @@ def test_an_engine_that_is_away_for_a_while_is_tried_again(
 def test_a_connection_that_swallows_everything_is_given_up(
     bench: Bench, proxy: LossyProxy, engine: Engine
 ):
-    container = run(bench, "sleep 4")
+    container = run(bench, "sleep 8")
     watched = Followed(engine, container)
     bench.wait(lambda: bool(watched.ticks))
     proxy.block()
@@ -183,7 +183,7 @@ def test_an_engine_that_stays_away_ends_the_step_and_not_the_container(
 
 def test_looks_do_not_wait_on_a_dead_connection(bench: Bench, proxy: LossyProxy, engine: Engine):
     container = run(bench, "echo hello; sleep 60")
-    assert follow.read_log(engine, container.id, lines=1) == "hello\n"
+    bench.wait(lambda: follow.read_log(engine, container.id, lines=1) == "hello\n")
     proxy.block()
     with pytest.raises(EngineUnreachableError, match="has not answered"):
         follow.read_log(engine, container.id, lines=1)
@@ -235,12 +235,12 @@ class Listener:
             self.failure = error
 
 
-COUNTING = "for number in $(seq 1 50); do echo $number >> /log; sleep 0.1; done; sleep 1"
+COUNTING = "for number in $(seq 1 40); do echo $number >> /log; sleep 0.1; done; sleep 3"
 
 
 class TestAddedLines:
     def test_are_heard_until_the_container_ends(self, bench: Bench, engine: Engine):
-        listener = Listener(engine, run(bench, f"sleep 0.5; {COUNTING.replace('50', '10')}"))
+        listener = Listener(engine, run(bench, f"sleep 0.5; {COUNTING.replace('40', '10')}"))
         listener.end()
         assert listener.heard == [b"%d" % number for number in range(1, 11)]
         assert listener.failure is None
@@ -256,7 +256,7 @@ class TestAddedLines:
             time.sleep(0.5)
             proxy.come_back()
         listener.end()
-        assert listener.heard[-1] == b"50"
+        assert listener.heard[-1] == b"40"
         assert listener.failure is None
 
     def test_a_silent_connection_is_replaced(
@@ -269,7 +269,7 @@ class TestAddedLines:
         proxy.block()
         proxy.unblock()
         listener.end()
-        assert listener.heard[-1] == b"50"
+        assert listener.heard[-1] == b"40"
 
     def test_no_tail_outlives_its_time(
         self, bench: Bench, engine: Engine, monkeypatch: pytest.MonkeyPatch
@@ -281,7 +281,7 @@ class TestAddedLines:
         titles = [process[-1] for process in container.top()["Processes"]]
         assert len([title for title in titles if title.startswith("tail")]) <= 1
         listener.end()
-        assert listener.heard[-1] == b"50"
+        assert listener.heard[-1] == b"40"
 
     def test_an_engine_that_stays_away_ends_them(
         self, bench: Bench, proxy: LossyProxy, engine: Engine, monkeypatch: pytest.MonkeyPatch
@@ -315,7 +315,7 @@ class TestExecution:
     ):
         container = run(bench, "sleep 60")
         threading.Timer(1, proxy.cut).start()
-        chatty = ["sh", "-c", "for number in $(seq 1 50); do echo $number; sleep 0.2; done"]
+        chatty = ["sh", "-c", "for number in $(seq 1 40); do echo $number; sleep 0.2; done"]
         with pytest.raises(EngineUnreachableError, match="broke off"):
             execute(engine, container.id, chatty, seconds=20)
 
