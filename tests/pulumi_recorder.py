@@ -85,7 +85,7 @@ class Recorder(mocks.MockMonitor):
         self.registered: list[Registration] = []
 
     def RegisterResource(self, request: Any) -> Any:
-        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        response = super().RegisterResource(request)
         inputs = rpc.deserialize_properties(request.object, keep_unknowns=True)
         self.registered.append(Registration(response.urn, inputs, request))
         return response
@@ -134,7 +134,7 @@ class _Plugins(mocks.Mocks):
 
 def run(program: Callable[[], Any]) -> None:
     """Runs a program until all that it registers has landed, and the output that it returns."""
-    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
+    pulumi.runtime.test(program)()
 
 
 def read_request(command: Registration, kind: type[StepPlan]) -> Request[Any]:

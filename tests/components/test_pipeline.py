@@ -149,7 +149,7 @@ class TestTree:
 
         def record(request: Any) -> Any:
             finished.append(request.urn)
-            return super(Recorder, engine).RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+            return super(Recorder, engine).RegisterResourceOutputs(request)
 
         monkeypatch.setattr(engine, "RegisterResourceOutputs", record)
         deploy(plan)

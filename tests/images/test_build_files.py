@@ -18,7 +18,7 @@ from tests.images.dockerfiles import (
     instructions,
     settings,
 )
-from toolchain.plugins.docker_plugin.build_context import BuildContext
+from toolchain.offline.plugins.docker_plugin.build_context import BuildContext
 
 Tags = Callable[[], Mapping[str, str]]
 VARIANTS: tuple[Hardware, ...] = ("cpu", "cuda", "rocm", "npu")
