@@ -29,7 +29,7 @@ def converge(request: Request[OllamaModelStep]) -> OllamaModelResult:
     served = _digest(engine, step)
     marker = read_served_marker(archive.read_file(engine, step.server, str(step.marker)))
     if marker is None or served is None or marker.manifest_digest != served:
-        answers = _replace(engine, step, is_served=served is not None)
+        answers = _replace(engine, request, is_served=served is not None)
         marker = ServedModelMarker(
             identity=step.identity,
             step=step.name,
@@ -51,7 +51,11 @@ def delete(request: Request[OllamaModelStep]) -> Mapping[str, Sequence[str]]:
     if not is_running(engine, step.server):
         return {"removed": []}
     ollama = Ollama(engine, step.server, title=f"remove {step.name}", seconds=step.deadline_seconds)
-    left = [name for name in ollama.models() if name == candidate_name(step.identity)]
+    left = [
+        name
+        for name in ollama.models()
+        if name == candidate_name(request.owner.stack, step.identity)
+    ]
     ollama.remove(left)
     return {"removed": left}
 
@@ -67,10 +71,13 @@ def _digest(engine: Engine, step: OllamaModelStep) -> str | None:
     return None if content is None else hashlib.sha256(content).hexdigest()
 
 
-def _replace(engine: Engine, step: OllamaModelStep, *, is_served: bool) -> list[dict[str, str]]:
+def _replace(
+    engine: Engine, request: Request[OllamaModelStep], *, is_served: bool
+) -> list[dict[str, str]]:
+    step = request.step
     title = f"serve {step.served_name}"
     ollama = Ollama(engine, step.server, title=title, seconds=step.deadline_seconds)
-    candidate = candidate_name(step.identity)
+    candidate = candidate_name(request.owner.stack, step.identity)
     say(f"{title}: creating it as {candidate}")
     ollama.wait_until_it_answers()
     ollama.put_modelfile(candidate, step.modelfile)

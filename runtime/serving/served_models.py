@@ -51,6 +51,6 @@ def keep(engine: Engine, stack: str, server: str, *, names: Sequence[str]) -> di
         if is_served:
             say(f"removing model {marker.model}, which the settings do not name")
             doomed.add(marker.model)
-    ollama.remove([*sorted(doomed), *trials(ollama.models())])
+    ollama.remove([*sorted(doomed), *trials(stack, ollama.models())])
     ollama.remove_folders(folders)
     return {"removed": sorted(doomed)}

@@ -15,14 +15,14 @@ TRIALS = labels.NAMESPACE
 """Namespace of the names that a step gives for the time of its work."""
 
 
-def candidate_name(identity: str) -> str:
-    """The name of a model that has not proved itself yet."""
-    return f"{TRIALS}/candidate:{identity}"
+def candidate_name(stack: str, identity: str) -> str:
+    """The name of a model that has not proved itself yet. Stacks may share a directory."""
+    return f"{TRIALS}/{stack}:{identity}"
 
 
-def trials(models: Sequence[str]) -> list[str]:
-    """Those of a server's models that a step made for the time of its work."""
-    return [name for name in models if name.startswith(f"{TRIALS}/")]
+def trials(stack: str, models: Sequence[str]) -> list[str]:
+    """Those of a server's models that a step of the stack made for the time of its work."""
+    return [name for name in models if name.startswith(f"{TRIALS}/{stack}:")]
 
 
 def is_running(engine: Engine, server: str) -> bool:

@@ -189,7 +189,7 @@ class TestNeighbours:
 
     def test_both_are_served(self, bench: Bench, ollama: OllamaStandIn, large: Heard):
         small = Heard(bench.start("ollama-model", "converge", self.small(bench)))
-        candidates = {candidate_name("f13"), candidate_name("f7")}
+        candidates = {candidate_name(bench.stack, "f13"), candidate_name(bench.stack, "f7")}
         bench.wait(lambda: set(ollama.models()) == candidates)
         ollama.release("run")
         assert (small.end(), large.end()) == (0, 0), small.words + large.words
@@ -199,10 +199,10 @@ class TestNeighbours:
         self, bench: Bench, ollama: OllamaStandIn, large: Heard
     ):
         small = Heard(bench.start("ollama-model", "converge", self.small(bench, "No idea.")))
-        bench.wait(lambda: candidate_name("f7") in ollama.models())
+        bench.wait(lambda: candidate_name(bench.stack, "f7") in ollama.models())
         small.process.terminate()
         assert small.end() == 130
-        assert ollama.models() == [candidate_name("f13")]
+        assert ollama.models() == [candidate_name(bench.stack, "f13")]
         ollama.release("run")
         assert serve(bench, self.small(bench, "No idea.")).code == 1
         assert large.end() == 0, large.words
@@ -212,11 +212,11 @@ class TestNeighbours:
 @pytest.mark.engine
 class TestDelete:
     def test_a_candidate_that_was_left_behind_goes(self, bench: Bench, ollama: OllamaStandIn):
-        ollama.overwrite(candidate_name("f1"), "half")
-        ollama.overwrite(candidate_name("f2"), "others")
+        ollama.overwrite(candidate_name(bench.stack, "f1"), "half")
+        ollama.overwrite(candidate_name(bench.stack, "f2"), "others")
         outcome = bench.run("ollama-model", "delete", model(bench))
-        assert outcome.result == {"removed": [candidate_name("f1")]}
-        assert ollama.models() == [candidate_name("f2")]
+        assert outcome.result == {"removed": [candidate_name(bench.stack, "f1")]}
+        assert ollama.models() == [candidate_name(bench.stack, "f2")]
 
     def test_a_model_whose_step_was_renamed_goes_on_answering(
         self, bench: Bench, ollama: OllamaStandIn

@@ -98,7 +98,7 @@ def test_a_candidate_that_outlived_its_program_goes(
     process.send_signal(number)
     end(process)
     ollama.release("create")
-    bench.wait(lambda: candidate_name("id-guide-7b") in ollama.models())
+    bench.wait(lambda: candidate_name(bench.stack, "id-guide-7b") in ollama.models())
     assert converge(bench, "guide:7b", "other:latest").code == 0
     assert ollama.models() == ["other:latest"]
 
