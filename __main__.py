@@ -13,6 +13,7 @@ from plan.problem import Problem, SettingsError
 from planning.advice.advice import find_accelerator_advice, find_advice
 from planning.host import ask_about_host, ask_for_tokens, judge_host
 from planning.pipeline import plan_pipeline
+from runtime.docker.connection import engine_address
 from runtime.host.look import HostLook
 from stack_configs.settings.loader import find_settings, load_settings
 
@@ -39,8 +40,9 @@ def warn(advice: Sequence[Problem]) -> None:
 
 
 warn(find_advice(settings, report.facts))
-# A provider whose host is not known is not configured, and asks no engine.
-engine: Any = pulumi.UNKNOWN if is_unseen else plan.engine
+# The provider's own way to an engine differs from the docker client's. One whose host is not known
+# is not configured, and asks no engine.
+engine: Any = pulumi.UNKNOWN if is_unseen else engine_address(plan.engine)
 pipeline = FineTunePipeline(
     "pipeline",
     FineTunePipelineArgs(

@@ -82,6 +82,16 @@ class ContainerStepPlan(StepPlan):
     """Settings key of the deadline, where there is one."""
 
     @property
+    def short_title(self) -> str:
+        """The title without its details, to begin every line of progress with."""
+        return self.title.partition(":")[0]
+
+    @property
+    def what(self) -> str:
+        """As an error names it."""
+        return f"{self.noun.replace('-', ' ')} {self.name}"
+
+    @property
     def artefact(self) -> PurePosixPath:
         """Where the finished work lies in the output volume."""
         return paths.artefact(self.folder or self.identity)

@@ -23,8 +23,9 @@ from runtime.docker.follow import DeadlinePassedError, follow, read_log
 from runtime.docker.marker_files import marker_file, write_marker
 from runtime.failure import EngineError, MissingError, StepError
 from runtime.program import Interrupted, say
-from runtime.report.diagnosis import diagnose, preloading, ran_out_of_static_tls
+from runtime.report.diagnosis import preloading, ran_out_of_static_tls
 from runtime.report.progress import clean, duration, mask
+from runtime.report.step_failure import tell_failure, tell_overdue
 from runtime.report.step_progress import StepProgress
 from runtime.steps.gpu_memory import freed, resume
 from runtime.steps.gpu_turn import wait_for_turn
@@ -70,7 +71,7 @@ class ContainerStepWork:
         }
         self._progress = StepProgress(
             engine,
-            title=self._title,
+            title=request.step.short_title,
             folder=str(request.step.partial),
             log=request.step.progress_log,
             secrets=self._secrets.values(),
@@ -103,7 +104,7 @@ class ContainerStepWork:
         if is_made:
             self._vouch(container)
             # The run may have ended with nobody there to start them again.
-            resume(self._engine, self._step.gpu_memory_holders, title=self._title)
+            resume(self._engine, self._step.gpu_memory_holders, title=self._step.short_title)
         else:
             self._wait_for_turn(container)
             with self._room():
@@ -113,10 +114,10 @@ class ContainerStepWork:
 
     def _room(self) -> AbstractContextManager[None]:
         """The GPUs without what serves on them, where the settings say so."""
-        return freed(self._engine, self._step.gpu_memory_holders, title=self._title)
+        return freed(self._engine, self._step.gpu_memory_holders, title=self._step.short_title)
 
     def _attach(self) -> str | None:
-        """The container that is at this very work. Every other one of the stage is removed.
+        """The container that is at this very work. Every other one of the step is removed.
 
         That goes for one of this work that has ended, too: its successor goes on from the same
         folder, with the secrets and the host settings of today.
@@ -182,7 +183,7 @@ class ContainerStepWork:
         if not self._takes_the_gpus:
             return
         try:
-            wait_for_turn(self._engine, container, title=self._title)
+            wait_for_turn(self._engine, container, title=self._step.short_title)
         except Interrupted:
             # Nobody is left to start it: it must keep no other training waiting.
             containers.remove(self._engine, container)
@@ -203,7 +204,10 @@ class ContainerStepWork:
             self._follow(container)
             is_made = self._is_there(container, self._step.artefact)
         if not is_made:
-            raise StepError(self._failure(container, time.monotonic() - began))
+            seconds, state = time.monotonic() - began, self._state(container)
+            raise StepError(
+                tell_failure(self._step, state, log=self._log(container), seconds=seconds)
+            )
         self._say(f"done in {duration(time.monotonic() - began)}")
         return container
 
@@ -218,45 +222,19 @@ class ContainerStepWork:
             )
         except DeadlinePassedError:
             containers.stop(self._engine, container)
-            raise StepError(self._overdue()) from None
+            raise StepError(tell_overdue(step)) from None
         except Interrupted:
             raise Interrupted(
-                f"{self._title}: still running in container {step.name}; "
+                f"{self._step.short_title}: still running in container {step.name}; "
                 "the next `pulumi up` attaches"
             ) from None
-
-    def _overdue(self) -> str:
-        step = self._step
-        limit = duration(step.deadline_seconds)
-        way_out = f"Raise {step.deadline_setting}" if step.deadline_setting else "Free the host"
-        return (
-            f"{self._what} was stopped: it had not ended after its deadline of {limit}.\n"
-            f"  {way_out}, then run `pulumi up` again: it goes on from its last checkpoint.\n"
-            f"  Its log: docker logs {step.name}"
-        )
-
-    def _failure(self, container: str, seconds: float) -> str:
-        step, state = self._step, self._state(container)
-        code = int(state["ExitCode"])
-        if code == 0:
-            return (
-                f"{self._what} ended well but left nothing at {step.artefact}. "
-                f"Its log: docker logs {step.name}"
-            )
-        found = diagnose(
-            self._log(container), exit_code=code, out_of_memory=bool(state.get("OOMKilled"))
-        )
-        return (
-            f"{self._what} failed with exit code {code} after {duration(seconds)}: {found}\n"
-            f"  Its log: docker logs {step.name}. What it made so far stays in {step.partial}"
-        )
 
     def _state(self, container: str) -> Mapping[str, Any]:
         """How the container is. Raises `MissingError` for one that is gone, or going."""
         state: Mapping[str, Any] = containers.inspect(self._engine, container)["State"]
         if state["Status"] in GOING:
             containers.remove(self._engine, container)
-            raise MissingError(HTTPStatus.NOT_FOUND, self._what, "it was removed")
+            raise MissingError(HTTPStatus.NOT_FOUND, self._step.what, "it was removed")
         return state
 
     def _log(self, container: str) -> str:
@@ -287,18 +265,8 @@ class ContainerStepWork:
             identity=step.identity, artefact=str(step.artefact), results=results or {}
         )
 
-    @property
-    def _title(self) -> str:
-        """The title without its details, to begin every line of progress with."""
-        return self._step.title.partition(":")[0]
-
-    @property
-    def _what(self) -> str:
-        """As an error names it."""
-        return f"{self._step.noun.replace('-', ' ')} {self._step.name}"
-
     def _say(self, words: str) -> None:
-        say(f"{self._title}: {words}")
+        say(f"{self._step.short_title}: {words}")
 
 
 def _upload(path: str) -> Path:
