@@ -51,7 +51,7 @@ ROOMS: Mapping[str, Room] = {
         longest_module=280,
     ),
     "toolchain": Room(
-        packages=frozenset({"docker", "google", "grpc", "httpx", "requests", "rich", "yaml"})
+        packages=frozenset({"docker", "google", "grpc", "httpx", "requests", "yaml"})
     ),
     # Speaks Pulumi's protocol, whose messages come with its SDK.
     "toolchain/offline/plugins": Room(

@@ -41,14 +41,6 @@ class ResourceLog:
         """Show progress."""
         self._engine.send(engine_pb2.INFO, self._urn, message, ephemeral=True)
 
-    def info(self, message: str) -> None:
-        """Leave a line that stays."""
-        self._engine.send(engine_pb2.INFO, self._urn, message, ephemeral=False)
-
-    def warning(self, message: str) -> None:
-        """Leave a warning that stays."""
-        self._engine.send(engine_pb2.WARNING, self._urn, message, ephemeral=False)
-
     def debug(self, message: str) -> None:
         """Leave a line for `pulumi --debug`."""
         self._engine.send(engine_pb2.DEBUG, self._urn, message, ephemeral=False)
