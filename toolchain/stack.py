@@ -22,7 +22,9 @@ def up(places: Places, stack: str, environment: Mapping[str, str]) -> int:
     """Converge the stack and print what the model answers."""
     config = _select(places, stack, environment)
     say(f"pulumi up --stack {stack}")
-    status = _pulumi(["up", "--yes", "--skip-preview"], places, stack, config, environment)
+    # One failing model stops no other.
+    words = ["up", "--yes", "--skip-preview", "--continue-on-error"]
+    status = _pulumi(words, places, stack, config, environment)
     if status == 0:
         print(answers(outputs(places, stack, environment)), flush=True)
     return status
