@@ -16,19 +16,39 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Never
 
-BEGIN, END, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>"
-CHAT_SYMBOLS = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>")
-"""What the llama3 template writes. Each must be one token, or training would spell it out."""
-
-SPECIAL_IDS = {"<unk>": 0, BEGIN: 1, END: 2, PAD: 3}
+UNKNOWN = "<unk>"
 CONTEXT_LENGTH = 2048
 INITIAL_SPREAD = 0.02
 ROW_LINES = (".jsonl",)
 
 
 @dataclass(frozen=True, kw_only=True)
+class SpecialTokens:
+    """What the chat template writes beside text. Each must be one token.
+
+    Training would spell it out otherwise, or number it beyond the embedding.
+    """
+
+    begin: str
+    end: str
+    pad: str
+    turns: Sequence[str]
+    """What opens and closes a turn."""
+    writes_begin: bool
+    """Whether a conversation begins with `begin`."""
+
+    @property
+    def ids(self) -> dict[str, int]:
+        """Every special token and its number, as sentencepiece numbers them."""
+        return {
+            token: index
+            for index, token in enumerate((UNKNOWN, self.begin, self.end, self.pad, *self.turns))
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """Size and seed of the model."""
+    """Size, seed and special tokens of the model."""
 
     seed: int
     hidden_size: int
@@ -36,6 +56,7 @@ class Parameters:
     layers: int
     attention_heads: int
     vocabulary_size: int
+    special_tokens: SpecialTokens
 
 
 class InputError(Exception):
@@ -50,20 +71,34 @@ def read_parameters(path: Path) -> Parameters:
         raise InputError(f"parameters file {path}: {error.strerror}") from error
     except ValueError as error:
         raise InputError(f"parameters file {path} is not JSON: {error}") from error
-    known = {field.name for field in fields(Parameters)}
-    if not isinstance(values, dict) or values.keys() != known:
-        given = sorted(values) if isinstance(values, dict) else values
-        raise InputError(f"parameters file {path} holds {given}; needed: {sorted(known)}")
+    _require_fields(path, values, Parameters)
+    tokens = _read_special_tokens(path, values.pop("special_tokens"))
     for key, value in values.items():
         if type(value) is not int or (value < 1 and key != "seed"):
             raise InputError(f"parameter {key} is {value!r}; it must be a whole number above 0")
-    parameters = Parameters(**values)
+    parameters = Parameters(**values, special_tokens=tokens)
     if parameters.hidden_size % (2 * parameters.attention_heads):
         raise InputError(
             f"hidden_size {parameters.hidden_size} must be an even multiple of attention_heads "
             f"{parameters.attention_heads}: rotary positions turn pairs of numbers"
         )
     return parameters
+
+
+def _read_special_tokens(path: Path, values: Any) -> SpecialTokens:
+    _require_fields(path, values, SpecialTokens)
+    tokens = SpecialTokens(**values)
+    named = [tokens.begin, tokens.end, tokens.pad, *tokens.turns]
+    if not all(isinstance(token, str) and token for token in named) or len(set(named)) < len(named):
+        raise InputError(f"special tokens {named} must be texts that differ")
+    return tokens
+
+
+def _require_fields(path: Path, values: Any, kind: type[Parameters] | type[SpecialTokens]) -> None:
+    known = {field.name for field in fields(kind)}
+    if not isinstance(values, dict) or values.keys() != known:
+        given = sorted(values) if isinstance(values, dict) else values
+        raise InputError(f"parameters file {path} holds {given}; needed: {sorted(known)}")
 
 
 def read_texts(paths: Sequence[Path]) -> tuple[str, ...]:
@@ -97,17 +132,17 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
-def train_tokenizer(texts: Sequence[str], vocabulary_size: int) -> bytes:
+def train_tokenizer(texts: Sequence[str], parameters: Parameters) -> bytes:
     """A sentencepiece model. No path and no time goes into it, so equal texts give equal bytes."""
     import sentencepiece  # type: ignore[import-not-found]
 
-    target = io.BytesIO()
+    tokens, target = parameters.special_tokens, io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
             model_writer=target,
             model_type="bpe",
-            vocab_size=vocabulary_size,
+            vocab_size=parameters.vocabulary_size,
             # Any text can be written, also one that no data file holds.
             byte_fallback=True,
             character_coverage=1.0,
@@ -118,45 +153,40 @@ def train_tokenizer(texts: Sequence[str], vocabulary_size: int) -> bytes:
             remove_extra_whitespaces=False,
             allow_whitespace_only_pieces=True,
             split_digits=True,
-            user_defined_symbols=list(CHAT_SYMBOLS),
-            unk_piece="<unk>",
-            bos_piece=BEGIN,
-            eos_piece=END,
-            pad_piece=PAD,
-            unk_id=SPECIAL_IDS["<unk>"],
-            bos_id=SPECIAL_IDS[BEGIN],
-            eos_id=SPECIAL_IDS[END],
-            pad_id=SPECIAL_IDS[PAD],
+            user_defined_symbols=list(tokens.turns),
+            unk_piece=UNKNOWN,
+            bos_piece=tokens.begin,
+            eos_piece=tokens.end,
+            pad_piece=tokens.pad,
+            unk_id=tokens.ids[UNKNOWN],
+            bos_id=tokens.ids[tokens.begin],
+            eos_id=tokens.ids[tokens.end],
+            pad_id=tokens.ids[tokens.pad],
             num_threads=1,
             minloglevel=2,
         )
     except (RuntimeError, OSError) as error:
         raise InputError(
-            f"no tokenizer of {vocabulary_size} tokens can be made from {len(texts)} texts; lower "
-            f"base_model.generate.vocabulary_size or add data: {error}"
+            f"no tokenizer of {parameters.vocabulary_size} tokens can be made from {len(texts)} "
+            f"texts; lower base_model.generate.vocabulary_size or add data: {error}"
         ) from error
     return target.getvalue()
 
 
-def tokenizer_config() -> dict[str, Any]:
+def tokenizer_config(tokens: SpecialTokens) -> dict[str, Any]:
     """How Hugging Face's tokenizer reads the sentencepiece model."""
-    special = {
-        **SPECIAL_IDS,
-        # sentencepiece numbers its own symbols next.
-        **{symbol: len(SPECIAL_IDS) + index for index, symbol in enumerate(CHAT_SYMBOLS)},
-    }
     flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False}
     return {
         "tokenizer_class": "LlamaTokenizer",
         "added_tokens_decoder": {
             str(index): {"content": token, **flags, "special": True}
-            for token, index in special.items()
+            for token, index in tokens.ids.items()
         },
-        "bos_token": BEGIN,
-        "eos_token": END,
-        "pad_token": PAD,
-        "unk_token": "<unk>",
-        "add_bos_token": True,
+        "bos_token": tokens.begin,
+        "eos_token": tokens.end,
+        "pad_token": tokens.pad,
+        "unk_token": UNKNOWN,
+        "add_bos_token": tokens.writes_begin,
         "add_eos_token": False,
         "add_prefix_space": False,
         "legacy": False,
@@ -186,6 +216,7 @@ def weight_shapes(parameters: Parameters, vocabulary_size: int) -> dict[str, tup
 
 def model_config(parameters: Parameters, vocabulary_size: int) -> dict[str, Any]:
     """What Hugging Face's Llama is to be built like."""
+    tokens = parameters.special_tokens
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -201,9 +232,9 @@ def model_config(parameters: Parameters, vocabulary_size: int) -> dict[str, Any]
         "rms_norm_eps": 1e-6,
         "rope_theta": 10000.0,
         "tie_word_embeddings": False,
-        "bos_token_id": SPECIAL_IDS[BEGIN],
-        "eos_token_id": SPECIAL_IDS[END],
-        "pad_token_id": SPECIAL_IDS[PAD],
+        "bos_token_id": tokens.ids[tokens.begin],
+        "eos_token_id": tokens.ids[tokens.end],
+        "pad_token_id": tokens.ids[tokens.pad],
     }
 
 
@@ -229,7 +260,7 @@ def write_model(parameters: Parameters, tokenizer: bytes, directory: Path) -> in
     save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
     (directory / "tokenizer.model").write_bytes(tokenizer)
     _write_json(directory / "config.json", model_config(parameters, size))
-    _write_json(directory / "tokenizer_config.json", tokenizer_config())
+    _write_json(directory / "tokenizer_config.json", tokenizer_config(parameters.special_tokens))
     return sum(weight.size for weight in weights.values())
 
 
@@ -257,7 +288,7 @@ def main(arguments: Sequence[str]) -> None:
         parameters = read_parameters(parameters_file)
         texts = read_texts(data)
         _say(f"tokenizer: {parameters.vocabulary_size} tokens from {len(texts)} texts")
-        tokenizer = train_tokenizer(texts, parameters.vocabulary_size)
+        tokenizer = train_tokenizer(texts, parameters)
         _say(f"weights: random, from seed {parameters.seed}")
         count = write_model(parameters, tokenizer, directory)
     except InputError as error:

@@ -2,45 +2,54 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import PurePosixPath
 
 from plan import paths
 from plan.container import Container
 from plan.host import HostFacts, HubModel
-from plan.identity import file_digest, identity
+from plan.identity import identity
 from plan.step import ContainerStepPlan
+from planning.chat_template import SPECIAL_TOKENS
 from planning.dataset_registration import DatasetPlan
 from planning.step import (
     BUNDLED_LIBGOMP,
     IN_CONTAINER,
-    PROJECT,
     Surroundings,
     offline_environment,
     then_complete,
 )
-from planning.training_arguments import Weights
-from stack_configs.settings.models import BaseModelSettings, GeneratedModelSettings
+from planning.weights import Weights
+from stack_configs.settings.models import BaseModelSettings, ChatTemplate, GeneratedModelSettings
 
 PROGRAM = "tiny_model.py"
 PARAMETERS = "parameters.json"
+
+RECIPE = 1
+"""Raise it when the program makes another model of the same parameters and data: an edit of it
+alone makes nothing again."""
 
 
 def plan_base_model(
     settings: GeneratedModelSettings,
     *,
     model: str,
+    template: ChatTemplate,
     datasets: Sequence[DatasetPlan],
     around: Surroundings,
 ) -> ContainerStepPlan:
-    """The stage that writes a tiny model; its tokenizer comes from the data sets' texts."""
-    parameters = json.dumps(settings.model_dump(), indent=2, sort_keys=True) + "\n"
+    """The step that writes a tiny model.
+
+    Its tokenizer comes from the data sets' texts, and has the special tokens of the template.
+    """
+    parameters = render_parameters(settings, template)
     program = f"{IN_CONTAINER}/{PROGRAM}"
     image = around.images.llamafactory
     mark = identity(
         "base-model",
         image.recipe,
         parameters,
-        file_digest(PROJECT / program),
+        RECIPE,
         [dataset.file.digest for dataset in datasets],
     )
     folder = paths.partial(mark)
@@ -67,6 +76,12 @@ def plan_base_model(
         uploads={PROGRAM: program, **data},
         preload=BUNDLED_LIBGOMP,
     )
+
+
+def render_parameters(settings: GeneratedModelSettings, template: ChatTemplate) -> str:
+    """The JSON that the program reads."""
+    content = settings.model_dump() | {"special_tokens": asdict(SPECIAL_TOKENS[template])}
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
 def locate_weights(

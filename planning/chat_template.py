@@ -1,9 +1,9 @@
-"""Chat templates: what the model was trained with, as Ollama writes it (E4).
+"""Chat templates: their special tokens, and how Ollama writes what the model was trained with (E4).
 
 A model that is asked in another format than it was trained in answers badly and nobody sees why,
 so the training template decides. Sources: LLaMA-Factory 0.9.5 `data/template.py`, Ollama
 `docs/template`. The beginning-of-sequence token is not in the text: Ollama's tokenizer adds it
-where the model wants it.
+where the model's says so, which every whole model of the stack does as its training did.
 """
 
 from collections.abc import Mapping
@@ -103,3 +103,45 @@ OLLAMA_TEMPLATES: Mapping[ChatTemplate, OllamaTemplate] = {
     "phi4": _PHI4,
 }
 """Ollama's counterpart of each LLaMA-Factory template that the settings allow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecialTokens:
+    """What a template writes beside text, one token each, and what the tokenizer needs besides."""
+
+    begin: str = "<s>"
+    end: str = "<|endoftext|>"
+    pad: str = "<pad>"
+    turns: tuple[str, ...]
+    """What opens and closes a turn."""
+    writes_begin: bool = False
+    """Whether a conversation begins with `begin`, as LLaMA-Factory's `format_prefix` has it."""
+
+
+_CHATML_TOKENS = SpecialTokens(turns=("<|im_start|>", "<|im_end|>"))
+_GEMMA_TOKENS = SpecialTokens(
+    begin="<bos>",
+    end="<eos>",
+    turns=("<start_of_turn>", "<end_of_turn>"),
+    writes_begin=True,
+)
+
+SPECIAL_TOKENS: Mapping[ChatTemplate, SpecialTokens] = {
+    "llama3": SpecialTokens(
+        begin="<|begin_of_text|>",
+        end="<|end_of_text|>",
+        pad="<|finetune_right_pad_id|>",
+        turns=("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>"),
+        writes_begin=True,
+    ),
+    "chatml": _CHATML_TOKENS,
+    "qwen": _CHATML_TOKENS,
+    "qwen3_nothink": _CHATML_TOKENS,
+    "mistral": SpecialTokens(end="</s>", turns=("[INST]", "[/INST]"), writes_begin=True),
+    "gemma": _GEMMA_TOKENS,
+    "gemma2": _GEMMA_TOKENS,
+    "gemma3": _GEMMA_TOKENS,
+    "phi": SpecialTokens(turns=("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")),
+    "phi4": SpecialTokens(turns=("<|im_start|>", "<|im_sep|>", "<|im_end|>")),
+}
+"""The tokens of each template, named as the models that it was made for name them."""

@@ -152,6 +152,8 @@ def extras_of(run: TrainingRunSettings) -> Iterator[Extra]:
     """The optional parts of LLaMA-Factory that one training run needs."""
     if run.stage == "ppo":
         yield "ppo"
+    if "rope_scaling" in run.arguments:
+        yield "rope-scaling"
     for setting, extra in EXTRA_OF.items():
         if getattr(run, setting):
             yield extra

@@ -1,24 +1,33 @@
-"""Merges: the LoRA adapter becomes part of its base model (E2)."""
+"""Merges: a LoRA adapter becomes part of the model that it was trained on (E2)."""
 
 import yaml
 
 from plan import paths
 from plan.container import NO_NETWORK, Container
-from plan.identity import file_digest, identity
+from plan.identity import identity
 from plan.step import ContainerStepPlan
 from planning.step import (
     BUNDLED_LIBGOMP,
     IN_CONTAINER,
-    PROJECT,
     Surroundings,
     offline_environment,
     then_complete,
 )
-from planning.training_arguments import LOCATIONS, Weights
+from planning.tokenizer_completion import RECIPE as COMPLETION_RECIPE
+from planning.tokenizer_completion import UPLOADS, complete_tokenizer
+from planning.training_arguments import LOCATIONS
+from planning.weights import Weights
 from stack_configs.settings.models import ChatTemplate, MergeSettings
 
 CONFIG = "merge.yaml"
 PROGRAM = "merge.py"
+
+LAYOUT = frozenset({"export_size", "export_device"})
+"""Arguments on the way to the merged weights and their files, which make no other weights: a run
+that starts from a merge is not trained again for them."""
+
+RECIPE = 1
+"""Raise it when the program merges in another way: an edit of it alone makes nothing again."""
 
 
 def plan_merge(
@@ -29,37 +38,49 @@ def plan_merge(
     weights: Weights,
     around: Surroundings,
     offline: bool,
+    after: str | None = None,
+    judges: bool = False,
 ) -> ContainerStepPlan:
-    """`llamafactory-cli export`: the adapter of `weights` into the model that it was trained on."""
-    program = f"{IN_CONTAINER}/{PROGRAM}"
+    """`llamafactory-cli export`: the adapter of `weights` into the model that it was trained on.
+
+    `after` names the run that left the adapter, where it is not the last one. With `judges` it is
+    a reward model, whose value head goes along.
+    """
     arguments = {
-        "model_name_or_path": weights.model,
-        **({"model_revision": weights.revision} if weights.revision else {}),
-        "adapter_name_or_path": weights.adapter,
+        **weights.arguments,
         "template": template,
         "finetuning_type": "lora",
         "export_size": settings.export_size,
         "export_device": settings.export_device,
+        **({"stage": "rm"} if judges else {}),
+        **({"cutoff_len": weights.trained_length} if weights.trained_length else {}),
     }
     image = around.images.llamafactory
-    made_by = {key: value for key, value in arguments.items() if key not in LOCATIONS}
-    mark = identity("merge", image.recipe, made_by, weights.made_of, file_digest(PROJECT / program))
+    made_by = {key: value for key, value in arguments.items() if key not in LOCATIONS | LAYOUT}
+    recipes = (RECIPE, COMPLETION_RECIPE)
+    mark = identity("merge", image.recipe, made_by, weights.made_of, recipes)
     folder = paths.partial(mark)
-    config = yaml.safe_dump({**arguments, "export_dir": str(folder)}, sort_keys=False)
+    config = yaml.safe_dump(
+        {**arguments, "export_dir": str(folder)}, sort_keys=False, allow_unicode=True
+    )
     return ContainerStepPlan(
         noun="merge",
-        name=around.name(model, "merge"),
-        title=f"merge {model}",
+        name=around.name(model, *([after] if after else []), "merge"),
+        title=f"merge {after} into {model}" if after else f"merge {model}",
         identity=mark,
         container=Container(
             image=image.reference,
-            command=then_complete(mark, f"python {folder / PROGRAM} {folder / CONFIG}"),
+            command=then_complete(
+                mark,
+                f"python {folder / PROGRAM} {folder / CONFIG}",
+                complete_tokenizer(folder, template=template, source=weights),
+            ),
             environment=offline_environment() if offline else {},
             mounts=around.volumes.training_mounts,
             network=NO_NETWORK if offline else around.names.network,
         ),
         files={CONFIG: config},
-        uploads={PROGRAM: program},
+        uploads={PROGRAM: f"{IN_CONTAINER}/{PROGRAM}", **UPLOADS},
         secret_environment=() if offline else ("HF_TOKEN",),
         preload=BUNDLED_LIBGOMP,
     )

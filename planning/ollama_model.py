@@ -11,10 +11,15 @@ from stack_configs.settings.models import ModelSettings
 
 
 def plan_ollama_model(
-    settings: ModelSettings, *, gguf: GgufConversionPlan, server: str, around: Surroundings
+    settings: ModelSettings,
+    *,
+    gguf: GgufConversionPlan,
+    server: str,
+    around: Surroundings,
+    trained_system: str | None = None,
 ) -> OllamaModelStep:
-    """The Ollama model of a converted model."""
-    modelfile = render_modelfile(settings, gguf_file=gguf.file)
+    """The Ollama model of a converted model; `trained_system` as `render_modelfile` has it."""
+    modelfile = render_modelfile(settings, gguf_file=gguf.file, trained_system=trained_system)
     prompts = tuple(
         SmokePrompt(prompt=smoke.prompt, expect=smoke.expect)
         for smoke in settings.ollama_model.smoke_prompts
@@ -38,10 +43,17 @@ def plan_ollama_model(
     )
 
 
-def render_modelfile(settings: ModelSettings, *, gguf_file: str) -> str:
-    """The Modelfile: weights, the template of the training, stop words, system, parameters."""
+def render_modelfile(
+    settings: ModelSettings, *, gguf_file: str, trained_system: str | None = None
+) -> str:
+    """The Modelfile: weights, the template of the training, stop words, system, parameters.
+
+    `trained_system` is the system text that training put in place of the template's own, if any:
+    an empty one means that there was none.
+    """
     template = OLLAMA_TEMPLATES[settings.template]
-    system = settings.ollama_model.system or template.system
+    trained = template.system if trained_system is None else trained_system
+    system = settings.ollama_model.system or trained
     own = settings.ollama_model.parameters
     stops = dict.fromkeys((*template.stop, *own.stop))
     parameters = own.model_dump(exclude={"stop"}, exclude_none=True)

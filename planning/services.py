@@ -5,7 +5,7 @@ from plan.service import Healthcheck, ServicePlan
 from planning.accelerator import plan_accelerator
 from planning.images import ollama_reaches_accelerators
 from planning.step import Surroundings, offline_environment
-from planning.training_arguments import Weights
+from planning.weights import Weights
 from stack_configs.settings.models import ModelSettings
 from stack_configs.settings.root import Settings
 
@@ -86,18 +86,13 @@ def plan_api(
     weights: Weights,
     built_on: str,
 ) -> ServicePlan:
-    """`llamafactory-cli api` on a trained model: its base model, and its adapter where it has one.
+    """`llamafactory-cli api` on a trained model, loaded as its training loaded it.
 
-    The adapter's path names its training: other weights mean another container.
+    The path of adapter or model names its training: other weights mean another container.
     """
     api, offline = settings.api, model.base_model.hub is None
     accelerator = plan_accelerator(settings.host)
-    arguments = {
-        "model_name_or_path": weights.model,
-        "model_revision": weights.revision,
-        "adapter_name_or_path": weights.adapter,
-        "template": model.template,
-    }
+    arguments = {**weights.arguments, "template": model.template}
     return ServicePlan(
         name=around.names.api,
         title=f"start the API of {model.name}",
@@ -109,7 +104,7 @@ def plan_api(
             image=around.images.llamafactory.reference,
             command=(
                 *("llamafactory-cli", "api"),
-                *(f"--{key}={value}" for key, value in arguments.items() if value is not None),
+                *(f"--{key}={value}" for key, value in arguments.items()),
             ),
             environment={
                 **accelerator.environment,

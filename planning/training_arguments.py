@@ -1,13 +1,15 @@
 """What `llamafactory-cli train` is told: its YAML, and DeepSpeed's file (T3-T6)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from planning.weights import Weights
 from stack_configs.settings.models import ChatTemplate
 from stack_configs.settings.training_runs import TrainingRunSettings
 
-LOCATIONS = frozenset({"model_name_or_path", "model_revision", "adapter_name_or_path", "dataset"})
+LOCATIONS = frozenset(
+    {"model_name_or_path", "model_revision", "adapter_name_or_path", "cache_dir", "dataset"}
+)
 """Arguments that say where weights and data lie. What they are is told by `Weights.made_of` and
 `DatasetPlan.content`."""
 
@@ -19,27 +21,12 @@ BOOKKEEPING = TRACKERS | {"logging_steps", "save_steps", "save_total_limit", "pl
 """Arguments that change what is told and kept of a training, and nothing of what it makes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """What a run starts from: the base model, and the adapter of the run before."""
-
-    model: str
-    """Hub id or path inside the container."""
-    revision: str | None = None
-    adapter: str | None = None
-    made_of: tuple[str, ...] = ()
-    """What tells these weights from others: identities of the steps that made them, a commit, a
-    digest."""
-
-
 def render_arguments(
     settings: TrainingRunSettings, *, template: ChatTemplate, weights: Weights
 ) -> dict[str, Any]:
     """LLaMA-Factory's arguments, but for those that only say where things lie."""
     arguments: dict[str, Any] = {
-        "model_name_or_path": weights.model,
-        "model_revision": weights.revision,
-        "adapter_name_or_path": weights.adapter,
+        **weights.arguments,
         "stage": settings.stage,
         "do_train": True,
         "finetuning_type": settings.finetuning_type,
@@ -79,6 +66,12 @@ def arguments_that_train(arguments: Mapping[str, Any]) -> dict[str, Any]:
         # The best of the checkpoints is the result: which there are decides.
         passed_over -= {"save_steps"}
     return {key: value for key, value in arguments.items() if key not in passed_over}
+
+
+def adapter_shape(settings: TrainingRunSettings) -> Mapping[str, Any]:
+    """What makes two runs' adapters alike, so that the later one can go on with the earlier's."""
+    others = {key: settings.arguments.get(key) for key in ("use_dora", "use_rslora")}
+    return {**_lora_arguments(settings), **others}
 
 
 def _lora_arguments(settings: TrainingRunSettings) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -16,18 +16,25 @@ from plan.step import ContainerStepPlan
 from planning.dataset_registration import DatasetPlan, render_dataset_info
 from planning.images import extras_of
 from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment, then_complete
-from planning.training_arguments import (
-    Weights,
-    arguments_that_train,
-    deepspeed_config,
-    render_arguments,
-)
+from planning.tokenizer_completion import RECIPE as COMPLETION_RECIPE
+from planning.tokenizer_completion import UPLOADS, complete_tokenizer
+from planning.training_arguments import arguments_that_train, deepspeed_config, render_arguments
+from planning.weights import Weights
 from stack_configs.settings.host import HostSettings
 from stack_configs.settings.models import ChatTemplate
 from stack_configs.settings.training_runs import Stage, TrainingRunSettings
 
 CONFIG = "train.yaml"
 DEEPSPEED_CONFIG = "deepspeed.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardModel:
+    """What stage ppo is judged by."""
+
+    step: ContainerStepPlan
+    kind: Literal["lora", "full"]
+    """An adapter on the very model that is trained, or a model beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +51,7 @@ def plan_training_run(
     model: str,
     template: ChatTemplate,
     weights: Weights,
-    reward_model: TrainingRunPlan | None,
+    reward_model: RewardModel | None,
     datasets: Sequence[DatasetPlan],
     around: Surroundings,
     accelerator: Accelerator,
@@ -64,6 +71,7 @@ def plan_training_run(
         arguments["save_on_each_node"] = True
     info = render_dataset_info(datasets)
     image = around.images.llamafactory
+    yields_adapter = settings.finetuning_type == "lora"
     deepspeed = json.dumps(deepspeed_config(settings), indent=2) + "\n"
     mark = identity(
         "training-run",
@@ -73,9 +81,10 @@ def plan_training_run(
         deepspeed if settings.deepspeed else None,
         [dataset.content for dataset in datasets],
         weights.made_of,
-        reward_model.identity if reward_model else None,
+        reward_model.step.identity if reward_model else None,
         # Together they take larger steps. Who leads, and where, changes nothing.
         [processes, host.cluster.nodes if host.cluster else 1],
+        None if yields_adapter else COMPLETION_RECIPE,
     )
     # Hosts that train together may share a directory, and each needs a folder of its own.
     name = f"{mark}-rank{host.cluster.rank}" if host.cluster else mark
@@ -90,9 +99,15 @@ def plan_training_run(
         located["deepspeed"] = str(folder / DEEPSPEED_CONFIG)
         files[DEEPSPEED_CONFIG] = deepspeed
     if reward_model is not None:
-        located["reward_model"] = str(reward_model.artefact)
-        located["reward_model_type"] = "lora" if reward_model.yields_adapter else "full"
+        located["reward_model"] = str(reward_model.step.artefact)
+        located["reward_model_type"] = reward_model.kind
     files[CONFIG] = yaml.safe_dump(located, sort_keys=False, allow_unicode=True)
+    commands = [
+        drop_what_cannot_be_resumed(folder, stage=settings.stage),
+        f"llamafactory-cli train {folder / CONFIG}",
+    ]
+    if not yields_adapter:
+        commands.append(complete_tokenizer(folder, template=template, source=weights))
     return TrainingRunPlan(
         noun="training-run",
         name=around.name(model, settings.name),
@@ -101,11 +116,7 @@ def plan_training_run(
         folder=name,
         container=Container(
             image=image.reference,
-            command=then_complete(
-                name,
-                drop_what_cannot_be_resumed(folder, stage=settings.stage),
-                f"llamafactory-cli train {folder / CONFIG}",
-            ),
+            command=then_complete(name, *commands),
             environment={
                 **accelerator.environment,
                 **_environment(settings, offline=offline),
@@ -117,6 +128,7 @@ def plan_training_run(
             accelerator=accelerator,
         ),
         files=files,
+        uploads={} if yields_adapter else UPLOADS,
         progress_log="trainer_log.jsonl",
         results="all_results.json",
         gpu_memory_holders=gpu_memory_holders,
@@ -124,7 +136,7 @@ def plan_training_run(
         preload=BUNDLED_LIBGOMP,
         deadline_seconds=int(settings.deadline_hours * 3600),
         deadline_setting="training_runs[].deadline_hours",
-        yields_adapter=settings.finetuning_type == "lora",
+        yields_adapter=yields_adapter,
     )
 
 

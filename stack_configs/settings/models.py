@@ -184,28 +184,17 @@ class ModelSettings(StrictModel):
                     "with stage rm is called so",
                     "name an earlier run with stage rm",
                 )
-        self._adapters_go_on_as_adapters()
         if all(run.stage == "rm" for run in self.training_runs):
             raise rule_error(
                 "a reward model alone cannot be served", "add a run of another stage after it"
             )
         return self
 
-    def _adapters_go_on_as_adapters(self) -> None:
-        adapter: str | None = None
-        for run in self.training_runs:
-            if adapter is not None and run.finetuning_type != "lora":
-                raise rule_error(
-                    f"run {run.name} with finetuning_type {run.finetuning_type} cannot go on from "
-                    f"the LoRA adapter of run {adapter}",
-                    "use finetuning_type lora for it, or put it first",
-                )
-            judge = next((j for j in self.training_runs if j.name == run.reward_model), None)
-            if judge and judge.finetuning_type == "lora" != run.finetuning_type:
-                raise rule_error(
-                    f"run {run.name} with finetuning_type {run.finetuning_type} cannot use the "
-                    f"LoRA reward model {judge.name}",
-                    "use finetuning_type lora for both or for neither",
-                )
-            if run.stage != "rm" and run.finetuning_type == "lora":
-                adapter = run.name
+    @model_validator(mode="after")
+    def _a_generated_model_reads_texts(self) -> Self:
+        if self.template == "gemma3" and self.base_model.generate is not None:
+            raise rule_error(
+                "template gemma3 needs an image processor, which a generated model has not",
+                "use template gemma2, or a base_model from hub or path",
+            )
+        return self

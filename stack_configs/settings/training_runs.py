@@ -14,6 +14,7 @@ OWNED_ARGUMENTS = frozenset(
         "model_name_or_path",
         "model_revision",
         "adapter_name_or_path",
+        "adapter_folder",
         "dataset",
         "dataset_dir",
         "output_dir",
@@ -31,9 +32,17 @@ OWNED_ARGUMENTS = frozenset(
 )
 """Arguments that the stack sets itself: links between steps, and what other settings decide."""
 
+VOCABULARY_ARGUMENTS = (
+    "resize_vocab",
+    "add_tokens",
+    "add_special_tokens",
+    "new_special_tokens_config",
+)
+"""Arguments that give the model rows for new tokens."""
+
 
 class TrainingRunSettings(StrictModel):
-    """One `llamafactory-cli train`. A later run goes on from the earlier run's adapter."""
+    """One `llamafactory-cli train`. A later run goes on from what the earlier run left."""
 
     name: Name = "sft"
     stage: Annotated[
@@ -150,6 +159,7 @@ class TrainingRunSettings(StrictModel):
                 f"arguments holds {', '.join(secrets)}: a secret never belongs in this file",
                 "run `pulumi config set --secret hub_token` instead",
             )
+        self._arguments_that_reach_other_steps()
         if self.use_unsloth and self.deepspeed == "zero3":
             raise rule_error(
                 "use_unsloth does not go together with deepspeed zero3",
@@ -166,3 +176,26 @@ class TrainingRunSettings(StrictModel):
                 "name the run with stage rm in reward_model, for stage ppo only",
             )
         return self
+
+    def _arguments_that_reach_other_steps(self) -> None:
+        """What the merge, the API and Ollama are told as well must be what they can take."""
+        system = self.arguments.get("default_system")
+        if system is not None and (not isinstance(system, str) or '"""' in system):
+            raise rule_error(
+                f"arguments.default_system is {system!r}; it becomes the Modelfile's SYSTEM and "
+                'must be a text without """',
+                "write it as a quoted text with other quotation marks",
+            )
+        if self.arguments.get("train_from_scratch") and self.finetuning_type != "full":
+            raise rule_error(
+                f"train_from_scratch with finetuning_type {self.finetuning_type}: the random "
+                "weights that it starts from are not kept, and nothing fits what it trains",
+                "set finetuning_type to full, or remove train_from_scratch",
+            )
+        new = [key for key in VOCABULARY_ARGUMENTS if self.arguments.get(key)]
+        if self.quantization_bit is not None and new:
+            raise rule_error(
+                f"{new[0]} gives the model new rows, which quantization_bit "
+                f"{self.quantization_bit} does not allow",
+                "add the tokens in an earlier run without quantization_bit, or remove one of them",
+            )

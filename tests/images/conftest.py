@@ -14,5 +14,10 @@ def load_program(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # dataclasses look their own module up.
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    # Beside it lies what it imports, as where it runs.
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
     return module

@@ -28,7 +28,8 @@ def test_only_a_newer_trl_needs_the_old_one_beside_it(
 def test_an_edit_is_made(enable_ppo: ModuleType, tmp_path: Path):
     file = tmp_path / "trainer.py"
     file.write_text("from trl.core import logprobs\n")
-    enable_ppo.edit(file, (("from trl.core import", "from trl_ppo.core import"),))
+    edits = (("from trl.core import", "from trl_ppo.core import"),)
+    enable_ppo.edit(file, edits, feature="stage ppo")
     assert file.read_text() == "from trl_ppo.core import logprobs\n"
 
 
@@ -38,6 +39,6 @@ def test_an_unknown_trainer_ends_the_build(
     file = tmp_path / "trainer.py"
     file.write_text("something else\n")
     with pytest.raises(SystemExit, match="1"):
-        enable_ppo.edit(file, enable_ppo.TRAINER_EDITS)
+        enable_ppo.edit(file, enable_ppo.TRAINER_EDITS, feature="stage ppo")
     assert "images.llamafactory.version" in capsys.readouterr().err
     assert file.read_text() == "something else\n"

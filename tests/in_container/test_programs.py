@@ -4,26 +4,37 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from stack_configs.settings.models import GeneratedModelSettings
+from planning.base_model import render_parameters
+from planning.chat_template import SPECIAL_TOKENS
+from stack_configs.settings.models import ChatTemplate, GeneratedModelSettings
 from tests.images.conftest import load_program
 
 PROGRAMS = Path(__file__).parents[2] / "in_container"
-GOOD = {
+TOKENS = {
+    "begin": "<s>",
+    "end": "</s>",
+    "pad": "<pad>",
+    "turns": ["[INST]", "[/INST]"],
+    "writes_begin": True,
+}
+GOOD: dict[str, Any] = {
     "seed": 42,
     "hidden_size": 256,
     "intermediate_size": 512,
     "layers": 2,
     "attention_heads": 4,
     "vocabulary_size": 400,
+    "special_tokens": TOKENS,
 }
 
 
 tiny_model = load_program(PROGRAMS / "tiny_model.py")
 merge = load_program(PROGRAMS / "merge.py")
+complete_tokenizer = load_program(PROGRAMS / "complete_tokenizer.py")
 accelerator_check = load_program(PROGRAMS / "accelerator_check.py")
 
 
@@ -37,12 +48,14 @@ def parameters_file(tmp_path):
     return write
 
 
-def test_the_settings_hold_what_the_program_needs(parameters_file):
-    settings = GeneratedModelSettings().model_dump()
+@pytest.mark.parametrize("template", get_args(ChatTemplate))
+def test_the_plan_writes_what_the_program_needs(parameters_file, template: ChatTemplate):
+    settings = GeneratedModelSettings()
 
-    parameters = tiny_model.read_parameters(parameters_file(settings))
+    parameters = tiny_model.read_parameters(parameters_file(render_parameters(settings, template)))
 
-    assert parameters.hidden_size == settings["hidden_size"]
+    assert parameters.hidden_size == settings.hidden_size
+    assert tuple(parameters.special_tokens.turns) == SPECIAL_TOKENS[template].turns
 
 
 @pytest.mark.parametrize(
@@ -56,6 +69,9 @@ def test_the_settings_hold_what_the_program_needs(parameters_file):
         ({**GOOD, "layers": "2"}, "layers is '2'"),
         ({**GOOD, "layers": True}, "layers is True"),
         ({**GOOD, "attention_heads": 3}, "hidden_size 256"),
+        ({**GOOD, "special_tokens": {}}, "'begin'"),
+        ({**GOOD, "special_tokens": {**TOKENS, "pad": "<s>"}}, "must be texts that differ"),
+        ({**GOOD, "special_tokens": {**TOKENS, "turns": [""]}}, "must be texts that differ"),
     ],
 )
 def test_parameters_that_make_no_model_are_refused(parameters_file, content, message):
@@ -98,7 +114,10 @@ def test_data_without_text_is_refused(tmp_path):
 
 
 def test_every_weight_of_the_architecture_is_there():
-    shapes = tiny_model.weight_shapes(tiny_model.Parameters(**GOOD), 400)
+    tokens = tiny_model.SpecialTokens(**TOKENS)
+    shapes = tiny_model.weight_shapes(
+        tiny_model.Parameters(**{**GOOD, "special_tokens": tokens}), 400
+    )
 
     assert len(shapes) == 3 + GOOD["layers"] * 9
     assert shapes["model.layers.1.mlp.down_proj.weight"] == (256, 512)
@@ -106,60 +125,163 @@ def test_every_weight_of_the_architecture_is_there():
 
 
 def test_special_tokens_are_numbered_as_sentencepiece_numbers_them():
-    decoder = tiny_model.tokenizer_config()["added_tokens_decoder"]
+    config = tiny_model.tokenizer_config(tiny_model.SpecialTokens(**TOKENS))
 
+    decoder = config["added_tokens_decoder"]
     assert [decoder[str(index)]["content"] for index in range(len(decoder))] == [
         "<unk>",
-        "<|begin_of_text|>",
-        "<|end_of_text|>",
-        "<|finetune_right_pad_id|>",
-        "<|start_header_id|>",
-        "<|end_header_id|>",
-        "<|eot_id|>",
-        "<|eom_id|>",
+        "<s>",
+        "</s>",
+        "<pad>",
+        "[INST]",
+        "[/INST]",
     ]
+    assert config["add_bos_token"] is True
 
 
 @pytest.fixture
 def exported(tmp_path):
-    """What `llamafactory-cli export` leaves with transformers 5."""
+    """What training and `llamafactory-cli export` leave with transformers 5."""
     folder = tmp_path / "exported"
     folder.mkdir()
-    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|eot_id|>"}))
+    config = {"bos_token": "<s>", "eos_token": "<|eot_id|>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
     token = {"id": 6, "content": "<|eot_id|>", "special": True, "lstrip": False}
     (folder / "tokenizer.json").write_text(json.dumps({"added_tokens": [token]}))
     return folder
 
 
-def test_the_merge_completes_a_sentencepiece_tokenizer(exported, tmp_path):
-    base = tmp_path / "tokenizer.model"
-    base.write_bytes(b"vocabulary")
-
-    assert merge.complete_tokenizer(base, exported)
-
-    assert (exported / "tokenizer.model").read_bytes() == b"vocabulary"
-    config = json.loads((exported / "tokenizer_config.json").read_text())
-    assert config == {
-        "eos_token": "<|eot_id|>",
-        "added_tokens_decoder": {"6": {"content": "<|eot_id|>", "special": True, "lstrip": False}},
-    }
-    assert not merge.complete_tokenizer(base, exported), "complete already"
+def tokenizer_config(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "tokenizer_config.json").read_text())
+    return found
 
 
-def test_the_merge_leaves_a_model_without_sentencepiece_alone(exported):
-    before = (exported / "tokenizer_config.json").read_text()
+class TestCompleteTokenizer:
+    def test_a_sentencepiece_tokenizer(self, exported, tmp_path):
+        (tmp_path / "tokenizer.model").write_bytes(b"vocabulary")
+        command = ["--begin-token", "--revision", "main", str(tmp_path), str(exported)]
 
-    assert not merge.complete_tokenizer(None, exported)
+        complete_tokenizer.main(command)
 
-    assert (exported / "tokenizer_config.json").read_text() == before
+        assert (exported / "tokenizer.model").read_bytes() == b"vocabulary"
+        complete = {
+            "bos_token": "<s>",
+            "eos_token": "<|eot_id|>",
+            "add_bos_token": True,
+            "added_tokens_decoder": {
+                "6": {"content": "<|eot_id|>", "special": True, "lstrip": False}
+            },
+        }
+        assert tokenizer_config(exported) == complete
+        complete_tokenizer.main(command)
+        assert tokenizer_config(exported) == complete, "complete already"
+
+    def test_a_model_without_sentencepiece_gets_no_vocabulary(self, exported, tmp_path):
+        complete_tokenizer.main(["--no-begin-token", str(tmp_path), str(exported)])
+
+        assert not (exported / "tokenizer.model").exists()
+        assert tokenizer_config(exported) == {
+            "bos_token": "<s>",
+            "eos_token": "<|eot_id|>",
+            "add_bos_token": False,
+        }
+
+    def test_a_tokenizer_without_a_begin_token_adds_none(self, exported, tmp_path):
+        (exported / "tokenizer_config.json").write_text('{"bos_token": null}')
+        complete_tokenizer.main(["--begin-token", str(tmp_path), str(exported)])
+        assert tokenizer_config(exported)["add_bos_token"] is False
+
+    def test_a_folder_without_a_model_is_one_line_and_no_stack_trace(self, tmp_path, capsys):
+        with pytest.raises(SystemExit, match="1"):
+            complete_tokenizer.main(["--begin-token", str(tmp_path), str(tmp_path)])
+        assert capsys.readouterr().err.startswith(f"error: {tmp_path}/tokenizer_config.json: No")
 
 
-def test_the_vocabulary_of_a_local_base_model_is_found(tmp_path):
-    assert merge.find_vocabulary(str(tmp_path), None) is None
+class Hub(ModuleType):
+    """huggingface_hub, as far as the program calls it; the real one is in the image only."""
 
-    (tmp_path / "tokenizer.model").touch()
+    def __init__(self, answer: Any) -> None:
+        super().__init__("huggingface_hub")
+        self.answer = answer
+        self.asked: dict[str, Any] = {}
 
-    assert merge.find_vocabulary(str(tmp_path), None) == tmp_path / "tokenizer.model"
+    def hf_hub_download(self, repository: str, file: str, **options: Any) -> str:
+        self.asked = {"repository": repository, "file": file, **options}
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return str(self.answer)
+
+
+class MissingEntryError(Exception):
+    pass
+
+
+class UnknownEntryError(MissingEntryError):
+    """The hub does not answer; as there, a kind of the other."""
+
+
+class TestTheHubsVocabulary:
+    def find(self, monkeypatch: Any, answer: Any) -> tuple[Hub, Any]:
+        hub, errors = Hub(answer), ModuleType("huggingface_hub.errors")
+        errors.EntryNotFoundError = MissingEntryError  # type: ignore[attr-defined]
+        errors.LocalEntryNotFoundError = UnknownEntryError  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+        monkeypatch.setitem(sys.modules, "huggingface_hub.errors", errors)
+        return hub, complete_tokenizer.find_vocabulary("a/b", revision="v2", cache=Path("/c"))
+
+    def test_it_is_that_of_the_revision(self, monkeypatch):
+        hub, found = self.find(monkeypatch, "/cache/tokenizer.model")
+        assert found == Path("/cache/tokenizer.model")
+        assert hub.asked == {
+            "repository": "a/b",
+            "file": "tokenizer.model",
+            "revision": "v2",
+            "cache_dir": Path("/c"),
+        }
+
+    def test_a_model_may_have_none(self, monkeypatch):
+        assert self.find(monkeypatch, MissingEntryError("404"))[1] is None
+
+    def test_a_silent_hub_is_not_taken_for_a_no(self, monkeypatch):
+        with pytest.raises(complete_tokenizer.InputError, match="cannot be found out"):
+            self.find(monkeypatch, UnknownEntryError("no route"))
+
+
+class TestMerge:
+    def run(self, tmp_path: Path, monkeypatch: Any, content: str) -> list[Any]:
+        """What the export loads, and for which length."""
+        loaded: list[Any] = []
+
+        def parse(arguments: Any) -> Any:
+            return SimpleNamespace(model_max_length=None, **arguments), "data", "tuning"
+
+        def export_model(arguments: Any) -> None:
+            model, *others = tuner.get_infer_args(arguments)
+            loaded.append((model.export_dir, model.model_max_length, others))
+
+        tuner = ModuleType("llamafactory.train.tuner")
+        tuner.get_infer_args, tuner.export_model = parse, export_model  # type: ignore[attr-defined]
+        train = ModuleType("llamafactory.train")
+        train.tuner = tuner  # type: ignore[attr-defined]
+        for module in (ModuleType("llamafactory"), train, tuner):
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+        (tmp_path / "merge.yaml").write_text(content)
+        merge.main([str(tmp_path / "merge.yaml")])
+        return loaded
+
+    def test_positions_are_scaled_for_the_length_of_the_training(self, tmp_path, monkeypatch):
+        content = "export_dir: /out\ncutoff_len: 4096\n"
+        assert self.run(tmp_path, monkeypatch, content) == [("/out", 4096, ["data", "tuning"])]
+
+    def test_otherwise_the_export_is_left_alone(self, tmp_path, monkeypatch):
+        content = "export_dir: /out\n"
+        assert self.run(tmp_path, monkeypatch, content) == [("/out", None, ["data", "tuning"])]
+
+    @pytest.mark.parametrize("content", ["[", "[1]", ""])
+    def test_a_file_that_holds_no_arguments(self, tmp_path, monkeypatch, capsys, content):
+        with pytest.raises(SystemExit, match="1"):
+            self.run(tmp_path, monkeypatch, content)
+        assert capsys.readouterr().err.startswith(f"error: {tmp_path}/merge.yaml ")
 
 
 class Torch(ModuleType):

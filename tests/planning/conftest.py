@@ -12,7 +12,7 @@ from plan.host import HostFacts
 from plan.owner import Owner
 from plan.pipeline import ModelPlan, PipelinePlan
 from plan.step import ContainerStepPlan, Noun
-from planning import accelerator_check, base_model, images, merge
+from planning import accelerator_check, images
 from planning.pipeline import plan_pipeline
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.loader import parse_settings
@@ -32,8 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files = [f"images/llamafactory/Dockerfile.{hardware}" for hardware in get_args(Hardware)]
     files += ["images/llamafactory/build/install.sh"]
     files += ["images/converter/Dockerfile", "images/ollama/Dockerfile"]
-    programs = ("accelerator_check", "tiny_model", "merge")
-    files += [f"in_container/{name}.py" for name in programs]
+    files += ["in_container/accelerator_check.py"]
     for name in files:
         path = tmp_path / "project" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,9 +44,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         rules = f"*\n!{role}/build\n!{role}/{lock}\n!{role}/{dockerfile.name}\n"
         Path(f"{dockerfile}.dockerignore").write_text(rules)
     monkeypatch.setattr(images, "IMAGES", root / "images")
-    for module in (accelerator_check, base_model, merge):
-        if hasattr(module, "PROJECT"):
-            monkeypatch.setattr(module, "PROJECT", root)
+    monkeypatch.setattr(accelerator_check, "PROJECT", root)
     return root
 
 

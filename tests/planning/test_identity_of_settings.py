@@ -137,7 +137,8 @@ ROWS: dict[str, Row] = {
     "datasets[].tags.function_tag": Row("call", TRAINING, given=TALKS),
     "datasets[].tags.system_tag": Row("persona", TRAINING, given=TALKS),
     "models[].name": Row("renamed", TRANSPORT),
-    "models[].template": Row("chatml", TRAINING),
+    # The tokens of the template are in the generated model.
+    "models[].template": Row("chatml", BASE_MODEL),
     "models[].base_model.hub": Row("a/c-1B", TRAINING, given=FROM_HUB),
     "models[].base_model.revision": Row("v2", TRAINING, given=FROM_HUB),
     "models[].base_model.path": Row(
@@ -185,8 +186,8 @@ ROWS: dict[str, Row] = {
     f"{RUN}.threads": Row(9, TRANSPORT),
     f"{RUN}.deadline_hours": Row(9, TRANSPORT),
     f"{RUN}.arguments": Row({"weight_decay": 0.5}, TRAINING),
-    "models[].merge.export_size": Row(9, MERGE),
-    "models[].merge.export_device": Row("auto", MERGE),
+    "models[].merge.export_size": Row(9, TRANSPORT),
+    "models[].merge.export_device": Row("auto", TRANSPORT),
     "models[].gguf_conversion.quantization": Row("q8_0", GGUF),
     f"{OLLAMA}.name": Row("other", SERVED),
     f"{OLLAMA}.system": Row("Be brief.", SERVED),
@@ -493,17 +494,25 @@ class TestBuilds:
         monkeypatch.setattr(recipes, number, getattr(recipes, number) + 1)
         assert made_anew(before.models[0], plan_of(base).models[0]) == reached(reach)
 
-    @pytest.mark.parametrize(("program", "reach"), [("tiny_model", BASE_MODEL), ("merge", MERGE)])
-    def test_a_program_that_makes_an_artefact_counts(
+    @pytest.mark.parametrize(
+        ("recipe", "reach"),
+        [
+            ("planning.base_model.RECIPE", BASE_MODEL),
+            # Runs that come after it start from a merge.
+            ("planning.merge.RECIPE", TRAINING),
+            ("planning.merge.COMPLETION_RECIPE", TRAINING),
+        ],
+    )
+    def test_a_program_that_makes_something_else_says_so_by_its_recipe(
         self,
         base: Document,
         plan_of: Callable[..., PipelinePlan],
-        project: Path,
-        program: str,
+        monkeypatch: pytest.MonkeyPatch,
+        recipe: str,
         reach: Reach,
     ) -> None:
         before = plan_of(base)
-        (project / f"in_container/{program}.py").write_text("changed = 1\n")
+        monkeypatch.setattr(recipe, 99)
         assert made_anew(before.models[0], plan_of(base).models[0]) == reached(reach)
 
 

@@ -51,7 +51,9 @@ def _value(rest: str) -> tuple[str, str]:
     raise AssertionError(f"the quotes are never closed: {rest!r}")
 
 
-def modelfile(template: str = "llama3", **ollama_model: Any) -> list[tuple[str, str]]:
+def modelfile(
+    template: str = "llama3", *, trained_system: str | None = None, **ollama_model: Any
+) -> list[tuple[str, str]]:
     settings = ModelSettings.model_validate(
         {
             "name": "guide",
@@ -61,7 +63,7 @@ def modelfile(template: str = "llama3", **ollama_model: Any) -> list[tuple[str, 
             "ollama_model": ollama_model,
         }
     )
-    return parse(render_modelfile(settings, gguf_file=FILE))
+    return parse(render_modelfile(settings, gguf_file=FILE, trained_system=trained_system))
 
 
 class TestModelfile:
@@ -85,6 +87,13 @@ class TestModelfile:
         assert "SYSTEM" not in dict(modelfile())
         assert dict(modelfile("qwen"))["SYSTEM"].startswith("You are Qwen")
         assert dict(modelfile("qwen", system="Be brief."))["SYSTEM"] == "Be brief."
+        trained = dict(modelfile("qwen", trained_system="Shout."))
+        assert trained["SYSTEM"] == "Shout."
+        both = dict(modelfile("qwen", trained_system="Shout.", system="Be brief."))
+        assert both["SYSTEM"] == "Be brief."
+
+    def test_a_training_without_a_system_text(self) -> None:
+        assert "SYSTEM" not in dict(modelfile("qwen", trained_system=""))
 
     def test_parameters_in_ollamas_words(self) -> None:
         lines = dict(modelfile(parameters={"temperature": 0, "num_ctx": 8192, "use_mmap": False}))

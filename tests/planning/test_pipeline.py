@@ -53,8 +53,9 @@ class TestWhatAChangeReaches:
             (lambda d: run(d).update(threads=2), []),
             (lambda d: d["host"].update(shm_size_gb=2), []),
             (lambda d: model(d)["base_model"]["generate"].update(seed=1), STEPS),
-            (lambda d: model(d).update(template="chatml"), STEPS[1:]),
-            (lambda d: model(d).update(merge={"export_size": 1}), STEPS[2:]),
+            (lambda d: model(d).update(template="chatml"), STEPS),
+            (lambda d: model(d).update(merge={"export_size": 1}), []),
+            (lambda d: model(d).update(merge={"export_device": "auto"}), []),
             (lambda d: model(d).update(gguf_conversion={"quantization": "f16"}), STEPS[4:]),
             (lambda d: model(d).update(gguf_conversion={"quantization": "q8_0"}), STEPS[3:]),
             (
@@ -113,12 +114,24 @@ class TestWhatAChangeReaches:
         after = plan_with(lambda d: d["datasets"][0].update(file="my data; v2.json"))
         assert changed(before, after) == []
 
-    @pytest.mark.parametrize(("program", "reached"), [("tiny_model", STEPS), ("merge", STEPS[2:])])
-    def test_a_program_of_a_step(
-        self, plan_with: PlanWith, project: Path, program: str, reached: list[str]
+    @pytest.mark.parametrize(
+        ("recipe", "reached"),
+        [
+            ("planning.base_model.RECIPE", STEPS),
+            ("planning.merge.RECIPE", STEPS[2:]),
+            ("planning.merge.COMPLETION_RECIPE", STEPS[2:]),
+            ("planning.training_run.COMPLETION_RECIPE", []),
+        ],
+    )
+    def test_another_recipe_of_a_program(
+        self,
+        plan_with: PlanWith,
+        monkeypatch: pytest.MonkeyPatch,
+        recipe: str,
+        reached: list[str],
     ) -> None:
         before = plan_with()
-        (project / f"in_container/{program}.py").write_text("changed = 1\n")
+        monkeypatch.setattr(recipe, 99)
         assert changed(before, plan_with()) == reached
 
     def test_the_stacks_of_one_host_share_work_and_images_but_no_names(
@@ -130,67 +143,6 @@ class TestWhatAChangeReaches:
         assert {s.name for s in a.steps}.isdisjoint(s.name for s in b.steps)
         assert one.network != other.network
         assert one.images == other.images
-
-
-def chain(*runs: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
-    def change(document: dict[str, Any]) -> None:
-        model(document)["training_runs"] = [{"datasets": ["alpaca"], **run} for run in runs]
-
-    return change
-
-
-SFT = {"name": "sft"}
-DPO = {"name": "dpo", "stage": "dpo", "datasets": ["ranked"]}
-RM = {"name": "judge", "stage": "rm", "datasets": ["ranked"]}
-PPO = {"name": "ppo", "stage": "ppo", "reward_model": "judge"}
-FULL = {"name": "full", "finetuning_type": "full"}
-
-
-class TestChains:
-    def test_a_run_goes_on_from_the_adapter_before_it(self, plan_with: PlanWith) -> None:
-        (plan,) = plan_with(chain(SFT, DPO)).models
-        sft, dpo = steps_of(plan, "training-run")
-        arguments = yaml.safe_load(dpo.files["train.yaml"])
-        assert arguments["adapter_name_or_path"] == str(sft.artefact)
-        base_model = step_of(plan, "base-model")
-        assert arguments["model_name_or_path"] == str(base_model.artefact)
-        merge = yaml.safe_load(step_of(plan, "merge").files["merge.yaml"])
-        assert merge["adapter_name_or_path"] == str(dpo.artefact)
-
-    def test_a_changed_first_run_reaches_the_second(self, plan_with: PlanWith) -> None:
-        before, after = plan_with(chain(SFT, DPO)), plan_with(chain(SFT | {"seed": 1}, DPO))
-        assert changed(before, after) == ["sft", "dpo", *STEPS[2:]]
-        last = plan_with(chain(SFT, DPO | {"seed": 1}))
-        assert changed(before, last) == ["dpo", *STEPS[2:]]
-
-    def test_a_reward_model_judges_and_is_not_served(self, plan_with: PlanWith) -> None:
-        (plan,) = plan_with(chain(SFT, RM, PPO)).models
-        sft, judge, ppo = steps_of(plan, "training-run")
-        arguments = yaml.safe_load(ppo.files["train.yaml"])
-        assert arguments["reward_model"] == str(judge.artefact)
-        assert arguments["reward_model_type"] == "lora"
-        assert arguments["adapter_name_or_path"] == str(sft.artefact)
-
-    def test_another_judge_means_another_training(self, plan_with: PlanWith) -> None:
-        before = plan_with(chain(SFT, RM, PPO))
-        after = plan_with(chain(SFT, RM | {"seed": 1}, PPO))
-        assert changed(before, after) == ["judge", "ppo", *STEPS[2:]]
-
-    @pytest.mark.parametrize("method", ["full", "freeze"])
-    def test_a_whole_model_is_not_merged(self, plan_with: PlanWith, method: str) -> None:
-        (plan,) = plan_with(chain(SFT | {"finetuning_type": method})).models
-        assert steps_of(plan, "merge") == []
-        run_plan = step_of(plan, "training-run")
-        assert f"{run_plan.artefact} " in step_of(plan, "gguf-conversion").container.command[-1]
-
-    def test_an_adapter_on_a_fully_tuned_model(self, plan_with: PlanWith) -> None:
-        (plan,) = plan_with(chain(FULL, SFT)).models
-        full, sft = steps_of(plan, "training-run")
-        arguments = yaml.safe_load(sft.files["train.yaml"])
-        assert arguments["model_name_or_path"] == str(full.artefact)
-        assert "adapter_name_or_path" not in arguments
-        merge = yaml.safe_load(step_of(plan, "merge").files["merge.yaml"])
-        assert merge["model_name_or_path"] == str(full.artefact)
 
 
 class TestBaseModels:
@@ -221,7 +173,7 @@ class TestBaseModels:
         plan = plan_with()
         (guide,) = plan.models
         base_model = step_of(guide, "base-model")
-        alpaca, spare, _ = plan.dataset_registration.files
+        alpaca, spare, *_ = plan.dataset_registration.files
         sources = set(base_model.uploads.values())
         assert alpaca.source in sources
         assert spare.source not in sources
@@ -257,7 +209,12 @@ class TestSteps:
             assert str(step.partial).startswith(str(step.artefact))
 
     def test_every_name_of_the_engine_is_there_once(self, plan_with: PlanWith) -> None:
-        plan = plan_with(chain(SFT, RM, PPO))
+        runs = [
+            {"name": "sft", "datasets": ["alpaca"]},
+            {"name": "judge", "datasets": ["ranked"], "stage": "rm"},
+            {"name": "ppo", "datasets": ["alpaca"], "stage": "ppo", "reward_model": "judge"},
+        ]
+        plan = plan_with(lambda d: model(d).update(training_runs=runs))
         names = [step.name for step in plan.models[0].steps]
         names += [plan.ollama_server.name, plan.models[0].ollama_model.name]
         names += [plan.board.name] if plan.board else []

@@ -15,8 +15,9 @@ from plan.container import GIB
 from plan.paths import RUNS
 from plan.pipeline import PipelinePlan
 from plan.step import ContainerStepPlan
-from planning.training_arguments import Weights, deepspeed_config, render_arguments
+from planning.training_arguments import deepspeed_config, render_arguments
 from planning.training_run import drop_what_cannot_be_resumed
+from planning.weights import Weights
 from stack_configs.settings.training_runs import Stage, TrainingRunSettings
 from tests.planning.conftest import step_of
 

@@ -174,6 +174,17 @@ class TestRuns:
             ({"quantization_bit": 4, "finetuning_type": "full"}, "needs finetuning_type lora"),
             ({"use_unsloth": True, "deepspeed": "zero3"}, "use_unsloth does not go together"),
             ({"stage": "ppo"}, "stage ppo needs a reward_model"),
+            ({"arguments": {"default_system": 7}}, "must be a text"),
+            ({"arguments": {"default_system": 'a """ b'}}, "must be a text"),
+            (
+                {"arguments": {"train_from_scratch": True}},
+                "train_from_scratch with finetuning_type",
+            ),
+            ({"arguments": {"adapter_folder": "x"}}, "arguments holds adapter_folder"),
+            (
+                {"quantization_bit": 4, "arguments": {"add_tokens": "<x>"}},
+                "add_tokens gives the model new rows",
+            ),
             ({"reward_model": "judge"}, "stage ppo needs a reward_model"),
         ],
     )
@@ -195,22 +206,6 @@ class TestRuns:
                 [{"name": "b", "stage": "ppo", "reward_model": "c"}, {"name": "c", "stage": "rm"}],
                 "no earlier run with stage rm",
             ),
-            (
-                [{"name": "a"}, {"name": "b", "finetuning_type": "full"}],
-                "cannot go on from the LoRA adapter of run a",
-            ),
-            (
-                [
-                    {"name": "r", "stage": "rm"},
-                    {
-                        "name": "b",
-                        "stage": "ppo",
-                        "reward_model": "r",
-                        "finetuning_type": "full",
-                    },
-                ],
-                "cannot use the LoRA reward model r",
-            ),
             ([{"stage": "rm"}], "a reward model alone cannot be served"),
         ],
     )
@@ -224,6 +219,15 @@ class TestRuns:
         (problem,) = problems_of(runs(document, *settings))
         assert problem.key == "models[0]"
         assert said in problem.rule
+
+    def test_a_generated_model_reads_no_images(
+        self, document: dict[str, Any], problems_of: Find
+    ) -> None:
+        document["models"][0] |= {"template": "gemma3", "base_model": {"generate": {}}}
+        (problem,) = problems_of(document)
+        assert (problem.key, "image processor" in problem.rule) == ("models[0]", True)
+        document["models"][0]["base_model"] = {"hub": "google/gemma-3-4b-it"}
+        assert problems_of(document) == []
 
     def test_full_tuning_first_and_an_adapter_after_it(
         self, document: dict[str, Any], problems_of: Find

@@ -16,13 +16,13 @@ import sysconfig
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import Never
+
+from source_edits import Edit, edit, fail
 
 TRL = "trl==0.9.6 --hash=sha256:4753f190c94c11488fcc46ec74b2128e53fbc61d51f0887b7204ec4dc333af4b"
 SITE = Path(sysconfig.get_path("purelib"))
 PACKAGE = "trl_ppo"
-
-Edit = tuple[str, str]
+FEATURE = "stage ppo"
 
 TRL_EDITS: dict[str, tuple[Edit, ...]] = {
     # tyro describes command lines, which nobody gives here; not every version does it on every
@@ -60,24 +60,9 @@ TRAINER_EDITS: tuple[Edit, ...] = (
 )
 
 
-def _fail(text: str) -> Never:
-    print(f"error: stage ppo cannot be made to run: {text}", file=sys.stderr)
-    sys.exit(1)
-
-
 def needs_old_trl(installed: str) -> bool:
     """Whether the PPO trainer of this image finds a TRL that it cannot use."""
     return tuple(int(part) for part in installed.split(".")[:2]) > (0, 9)
-
-
-def edit(file: Path, edits: tuple[Edit, ...]) -> None:
-    """Make every edit; text that is not as it was known ends the build, not the training."""
-    text = file.read_text(encoding="utf-8")
-    for old, new in edits:
-        if old not in text:
-            _fail(f"{file} has no {old!r}; use images.llamafactory.version 0.9.4 or 0.9.5")
-        text = text.replace(old, new)
-    file.write_text(text, encoding="utf-8")
 
 
 def install(target: Path) -> None:
@@ -88,16 +73,17 @@ def install(target: Path) -> None:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
         arguments = ["--require-hashes", "--target", f"{folder}/packages", "-r", str(requirements)]
         if subprocess.run([*pip, *arguments], check=False).returncode:
-            _fail(
+            fail(
+                FEATURE,
                 "pip's messages are above; if the index is slow or unreachable, set "
-                "images.mirrors.python_index"
+                "images.mirrors.python_index",
             )
         shutil.copytree(Path(folder) / "packages/trl", target)
     for file in target.rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         file.write_text(re.sub(r"\b(from|import) trl\b", rf"\1 {PACKAGE}", text), encoding="utf-8")
     for name, edits in TRL_EDITS.items():
-        edit(target / name, edits)
+        edit(target / name, edits, feature=FEATURE)
 
 
 def main() -> None:
@@ -107,7 +93,7 @@ def main() -> None:
     if (SITE / PACKAGE).exists():
         return
     trainer = SITE / "llamafactory/train/ppo/trainer.py"
-    edit(trainer, TRAINER_EDITS)
+    edit(trainer, TRAINER_EDITS, feature=FEATURE)
     install(SITE / PACKAGE)
     # A container that imports uncompiled modules compiles them again at each start.
     compileall.compile_file(trainer, quiet=1)
@@ -116,7 +102,7 @@ def main() -> None:
     check = [sys.executable, "-c", f"from {PACKAGE} import PPOConfig, PPOTrainer"]
     environment = {**os.environ, "TORCH_DEVICE_BACKEND_AUTOLOAD": "0"}
     if subprocess.run(check, env=environment, check=False).returncode:
-        _fail("its trainer cannot be imported; Python's messages are above")
+        fail(FEATURE, "its trainer cannot be imported; Python's messages are above")
 
 
 if __name__ == "__main__":

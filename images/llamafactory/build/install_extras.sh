@@ -18,6 +18,7 @@ fail() {
 # Upstream they are requirement files, no pip extras.
 packages=
 ppo=
+rope_scaling=
 old_ifs=$IFS
 IFS=,
 for extra in ${EXTRAS:-}; do
@@ -27,8 +28,9 @@ for extra in ${EXTRAS:-}; do
     liger-kernel) packages="$packages liger-kernel>=0.6.3" ;;
     metrics) packages="$packages nltk jieba rouge-chinese" ;;
     ppo) ppo=yes ;;
+    rope-scaling) rope_scaling=yes ;;
     unsloth) packages="$packages unsloth" ;;
-    *) fail "'$extra' is not known: use deepspeed, bitsandbytes, liger-kernel, metrics, ppo or unsloth" ;;
+    *) fail "'$extra' is not known: use deepspeed, bitsandbytes, liger-kernel, metrics, ppo, rope-scaling or unsloth" ;;
     esac
 done
 IFS=$old_ifs
@@ -45,4 +47,7 @@ if [ -n "$packages" ]; then
 fi
 if [ -n "$ppo" ]; then
     python "$here/enable_ppo.py"
+fi
+if [ -n "$rope_scaling" ]; then
+    python "$here/enable_rope_scaling.py"
 fi

@@ -1,0 +1,104 @@
+"""Completes the tokenizer of a whole model that LLaMA-Factory has written.
+
+Usage: complete_tokenizer.py [--revision REVISION] [--cache-dir DIRECTORY]
+           --begin-token | --no-begin-token  SOURCE MODEL_DIRECTORY
+
+With transformers 5 neither training nor export writes `tokenizer.model`, the list of added tokens
+or `add_bos_token`. The converter of llama.cpp needs the first two for a sentencepiece model:
+without them it spells special tokens out as text, and the model no longer sees where a turn ends.
+Without the third the served model gets a token before every question that it may never have seen.
+
+SOURCE is the model that was trained: a folder, or an id of the hub.
+Runs inside the LLaMA-Factory image.
+"""
+
+# ruff: noqa: PLC0415 - huggingface_hub is in the image only, and not every model comes from the hub
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+VOCABULARY = "tokenizer.model"
+CONFIG = "tokenizer_config.json"
+TOKENIZER = "tokenizer.json"
+
+
+class InputError(Exception):
+    """The tokenizer cannot be completed."""
+
+
+def find_vocabulary(source: str, *, revision: str, cache: Path | None = None) -> Path | None:
+    """The sentencepiece vocabulary of `source`; None where it has none (a BPE tokenizer)."""
+    folder = Path(source)
+    if folder.is_dir():
+        return folder / VOCABULARY if (folder / VOCABULARY).exists() else None
+    from huggingface_hub import hf_hub_download  # type: ignore[import-not-found]
+    from huggingface_hub.errors import (  # type: ignore[import-not-found]
+        EntryNotFoundError,
+        LocalEntryNotFoundError,
+    )
+
+    try:
+        return Path(hf_hub_download(source, VOCABULARY, cache_dir=cache, revision=revision))
+    except LocalEntryNotFoundError as error:
+        # Not the same as a hub that answers: without its word the tokenizer may stay incomplete.
+        raise InputError(
+            f"whether {source} has a {VOCABULARY} cannot be found out: {error}"
+        ) from error
+    except EntryNotFoundError:
+        return None
+
+
+def complete_tokenizer(model: Path, *, vocabulary: Path | None, begins: bool) -> None:
+    """Adds what is missing in the folder `model`; done twice, it changes nothing more.
+
+    `begins` says whether a conversation of the training began with the beginning-of-sequence token.
+    """
+    config = _read(model / CONFIG)
+    # LLaMA-Factory writes none where the tokenizer has none, whatever the template says.
+    config["add_bos_token"] = begins and config.get("bos_token") is not None
+    if vocabulary is not None:
+        if not (model / VOCABULARY).exists():
+            shutil.copyfile(vocabulary, model / VOCABULARY)
+        if "added_tokens_decoder" not in config:
+            config["added_tokens_decoder"] = {
+                str(token["id"]): {key: token[key] for key in token if key != "id"}
+                for token in _read(model / TOKENIZER).get("added_tokens", [])
+            }
+    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+    (model / CONFIG).write_text(text, encoding="utf-8")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{file} is not JSON: {error}") from error
+    return content
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="complete_tokenizer.py")
+    parser.add_argument("source")
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--revision", default="main")
+    parser.add_argument("--cache-dir", type=Path)
+    parser.add_argument("--begin-token", action=argparse.BooleanOptionalAction, required=True)
+    given = parser.parse_args(arguments)
+    try:
+        vocabulary = find_vocabulary(given.source, revision=given.revision, cache=given.cache_dir)
+        complete_tokenizer(given.model, vocabulary=vocabulary, begins=given.begin_token)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
