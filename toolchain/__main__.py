@@ -132,6 +132,7 @@ def _pytest(arguments: Sequence[str], places: Places) -> int:
         environment = setup.set_up_cli(places)
     else:
         environment = setup.set_up(places, engine_choice(places))
+        setup.set_up_tests(places)
     command = [places.venv / "bin" / "python", "-m", "pytest", *arguments]
     return follow(command, env=environment, cwd=places.repository)
 

@@ -12,7 +12,9 @@ from toolchain.process import as_root, run
 from toolchain.progress import Step
 
 
-def apt_install(places: Places, packages: Sequence[str], why: str) -> None:
+def apt_install(
+    places: Places, packages: Sequence[str], why: str, *, starts_services: bool = True
+) -> None:
     """Install packages and write down which, so that the operator can be told later."""
     if shutil.which("apt-get") is None:
         msg = (
@@ -23,7 +25,8 @@ def apt_install(places: Places, packages: Sequence[str], why: str) -> None:
         raise ToolchainError(msg)
     with Step(f"{why}: installing {' '.join(packages)} with apt-get") as step:
         run(as_root(["apt-get", "update", "-q"]), title="apt-get update", watch=step.update)
-        install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-q"]
+        variables = ["DEBIAN_FRONTEND=noninteractive", *([] if starts_services else ["RUNLEVEL=1"])]
+        install = ["env", *variables, "apt-get", "install", "-y", "-q"]
         run(
             as_root([*install, "--no-install-recommends", *packages]),
             title=f"apt-get install {' '.join(packages)}",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from toolchain.apt import apt_install
 from toolchain.cli import Cli, ensure_cli
 from toolchain.engine import ensure_engine
 from toolchain.engine_choice import EngineChoice
@@ -26,6 +29,13 @@ def set_up_tools(places: Places, choice: EngineChoice) -> dict[str, str]:
     """Only what `pulumi destroy` needs: the engine, the CLI, its plugins, the state."""
     ensure_engine(places, choice)
     return set_up_cli(places)
+
+
+def set_up_tests(places: Places) -> None:
+    """What the tests need beside a stack: a real sshd, which they start on a port of their own."""
+    if not Path("/usr/sbin/sshd").exists():
+        why = "an engine behind ssh is tested"
+        apt_install(places, ["openssh-server"], why, starts_services=False)
 
 
 def set_up_cli(places: Places) -> dict[str, str]:

@@ -91,6 +91,7 @@ def look(bench: Bench, **accelerator: Any) -> ContainerStepPlan:
     )
 
 
+@pytest.mark.capability("H3")
 def test_a_step_sees_the_gpus(gpu_engine: GpuEngine, gpu_bench: Bench):
     outcome = gpu_bench.converge(look(gpu_bench, gpus="all"))
     assert outcome.code == 0, outcome.words

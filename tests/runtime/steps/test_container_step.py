@@ -253,6 +253,7 @@ class TestFailure:
         assert "my token is ***" in outcome.words
         assert "hush-hush" not in outcome.words + outcome.output
 
+    @pytest.mark.capability("F5")
     def test_an_exhausted_static_tls_block_is_answered_by_preloading(self, bench: Bench):
         script = (
             '[ -n "$LD_PRELOAD" ] || { echo "libgomp: cannot allocate memory in static TLS block"; '
