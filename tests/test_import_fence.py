@@ -38,6 +38,7 @@ ROOMS: Mapping[str, Room] = {
     "in_container": Room(
         packages=frozenset(
             {
+                "huggingface_hub",
                 "llamafactory",
                 "numpy",
                 "safetensors",
@@ -48,7 +49,7 @@ ROOMS: Mapping[str, Room] = {
                 "yaml",
             }
         ),
-        longest_module=280,
+        longest_module=300,
     ),
     "toolchain": Room(
         packages=frozenset({"docker", "google", "grpc", "httpx", "requests", "yaml"})
