@@ -53,7 +53,7 @@ def look_into(engine: Engine, owner: Owner, mounts: set[Mount]) -> Iterator[Plac
     if not mounts:
         yield None
         return
-    with _empty_image(engine) as image:
+    with _empty_image(engine, owner) as image:
         created = _create(engine, owner, image, mounts)
         if created is None:
             yield None
@@ -78,12 +78,14 @@ def _create(engine: Engine, owner: Owner, image: str, mounts: set[Mount]) -> str
 
 
 @contextmanager
-def _empty_image(engine: Engine) -> Iterator[str]:
+def _empty_image(engine: Engine, owner: Owner) -> Iterator[str]:
     """An image of no bytes, so that a host can be looked at before it has any other."""
     name = f"{labels.NAMESPACE}/empty:{uuid.uuid4().hex}"
     repository, tag = name.split(":")
     with engine.calls() as api:
-        api.import_image_from_data(EMPTY_ARCHIVE, repository=repository, tag=tag)
+        given = containers.step_labels(owner, HELPER)
+        changes = [f"LABEL {label}={value}" for label, value in given.items()]
+        api.import_image_from_data(EMPTY_ARCHIVE, repository=repository, tag=tag, changes=changes)
     try:
         yield name
     finally:

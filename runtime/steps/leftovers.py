@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from plan import labels
+from plan.owner import Owner
 from plan.step import LeftoversStep, Request
 from runtime.docker import containers
 from runtime.docker.engine import Engine
+from runtime.host.place import HELPER
 from runtime.program import say
 
 KIND = LeftoversStep
@@ -25,4 +27,16 @@ def delete(request: Request[LeftoversStep]) -> Mapping[str, int]:
         say(f"removing container {containers.name_of(container)}, which a step left behind")
         containers.stop(engine, str(container["Id"]))
         containers.remove(engine, str(container["Id"]))
-    return {"removed": len(left)}
+    images = _helper_images(engine, owner)
+    for image in images:
+        with containers.ignored_when_gone(), engine.calls() as api:
+            api.remove_image(image, force=True)
+    return {"removed": len(left) + len(images)}
+
+
+def _helper_images(engine: Engine, owner: Owner) -> list[str]:
+    """Images of no bytes that a look at the host was killed over."""
+    mine = [f"{labels.STACK}={owner.stack}", f"{labels.STEP}={HELPER}"]
+    with engine.calls() as api:
+        found = api.images(filters={"label": mine})
+    return [str(image["Id"]) for image in found if owner.owns(image.get("Labels"))]

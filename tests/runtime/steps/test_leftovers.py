@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import docker
 import pytest
 
+from plan.container import Mount
 from plan.owner import Owner
 from plan.step import LeftoversStep
+from runtime.docker import containers
 from runtime.docker.containers import step_labels
-from runtime.host.place import HELPER
+from runtime.docker.engine import Engine
+from runtime.host.place import HELPER, look_into
 from tests.runtime.conftest import IMAGE, TEST_LABEL, Bench
 
 pytestmark = pytest.mark.engine
@@ -74,3 +78,16 @@ def labelled(bench: Bench) -> list[Any]:
     return list(
         bench.client.containers.list(all=True, filters={"label": f"{TEST_LABEL}={bench.stack}"})
     )
+
+
+def test_the_image_of_a_look_that_was_killed_goes_too(
+    bench: Bench, step: LeftoversStep, engine: Engine
+):
+    mount = Mount(source=bench.volume, target="/somewhere", read_only=True)
+    look = look_into(engine, bench.owner, {mount})
+    place = look.__enter__()
+    assert place is not None
+    image = containers.inspect(engine, place.container)["Config"]["Image"]
+    assert bench.run("leftovers", "delete", step).result == {"removed": 2}
+    with pytest.raises(docker.errors.ImageNotFound):
+        bench.client.images.get(image)
