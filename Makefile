@@ -3,16 +3,19 @@
 STACK ?= demo
 ARGS ?=
 CLEAN ?=
+FROM ?= dev
 
 toolchain := toolchain/bootstrap.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview down test test-fast lint doctor env
+.PHONY: help setup up preview down new test test-fast lint doctor env
 
 help:
 	@echo "make up         set everything up, converge the stack, print the model's answer"
 	@echo "make preview    show what 'make up' would change; installs and starts nothing"
 	@echo "make down       destroy the stack; CLEAN=1 also removes images and downloads"
+	@echo "make new        write the files of a new stack: make new STACK=prod FROM=dev; FROM may be"
+	@echo "                a file such as examples/qlora-12gb, see docs/environments.md"
 	@echo "make test       set everything up, run every test (ARGS=\"-k name\" goes to pytest)"
 	@echo "make test-fast  the tests that need no engine, in under a minute"
 	@echo "make lint       format, lint, types, shell scripts"
@@ -26,6 +29,9 @@ setup up preview doctor:
 
 down:
 	@$(toolchain) down $(STACK) $(if $(filter-out 0,$(CLEAN)),--clean)
+
+new:
+	@$(toolchain) new '$(STACK)' '$(FROM)'
 
 # Without an engine, none is installed or started: make test ARGS="-m 'not engine'".
 test:

@@ -39,7 +39,8 @@ def warn(advice: Sequence[Problem]) -> None:
         pulumi.log.warn(str(each))
 
 
-warn(find_advice(settings, report.facts))
+has_api_key = bool(config.get("api_key"))
+warn(find_advice(settings, report.facts, has_api_key=has_api_key))
 # The provider's own way to an engine differs from the docker client's. One whose host is not known
 # is not configured, and asks no engine.
 engine: Any = pulumi.UNKNOWN if is_unseen else engine_address(plan.engine)
@@ -50,7 +51,7 @@ pipeline = FineTunePipeline(
         facts=report.facts,
         tokens=tokens,
         hub_token=config.get_secret("hub_token") if config.get("hub_token") else None,
-        api_key=config.get_secret("api_key") if config.get("api_key") else None,
+        api_key=config.get_secret("api_key") if has_api_key else None,
     ),
     opts=pulumi.ResourceOptions(
         # Both by name: no resource can reach another engine.

@@ -31,6 +31,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("stack", nargs="?", default=DEFAULT_STACK)
         if name == "down":
             command.add_argument("--clean", action="store_true", help="remove downloads too")
+    new = commands.add_parser("new", help="write the two files of a new stack")
+    new.add_argument("stack", help="its name")
+    new.add_argument("source", help="a stack, or a file under stack_configs/, to copy from")
     test = commands.add_parser("test", help="set up and run pytest")
     test.epilog = "everything after `test` goes to pytest"
     return top
@@ -57,6 +60,8 @@ def dispatch(options: argparse.Namespace, rest: Sequence[str], places: Places) -
         return print_environment(places)
     if options.command == "test":
         return _pytest(rest, places)
+    if options.command == "new":
+        return _new(options, places)
     act = {"setup": _setup, "doctor": _doctor, "up": _up, "preview": _preview, "down": _down}
     return act[options.command](options, places, engine_choice(places, options.stack))
 
@@ -122,6 +127,12 @@ def _down(options: argparse.Namespace, places: Places, choice: EngineChoice) -> 
     if status == 0:
         teardown.tidy_up(places, choice, clean=options.clean)
     return status
+
+
+def _new(options: argparse.Namespace, places: Places) -> int:
+    from toolchain import new_stack  # noqa: PLC0415
+
+    return new_stack.new(places, options.stack, options.source)
 
 
 def _pytest(arguments: Sequence[str], places: Places) -> int:

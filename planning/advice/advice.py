@@ -5,17 +5,24 @@ from typing import Any
 
 from plan.host import Gpu, HostFacts
 from plan.problem import Problem
+from planning.advice.exposure import about_exposure
 from planning.advice.gpu_memory import about_gpu_memory
 from planning.advice.serving import about_serving
 from planning.advice.training_speed import about_training_speed
 from stack_configs.settings.root import Settings
 
 
-def find_advice(settings: Settings, facts: HostFacts) -> list[Problem]:
-    """What may go wrong, or slowly. `facts` are empty where nobody looked."""
+def find_advice(
+    settings: Settings, facts: HostFacts, *, has_api_key: bool = False
+) -> list[Problem]:
+    """What may go wrong, or slowly. `facts` are empty where nobody looked.
+
+    `has_api_key`: whether clients of the API have to send a key.
+    """
     return [
         *about_gpu_memory(settings, _memory_of(facts.gpus)),
         *about_serving(settings),
+        *about_exposure(settings, has_api_key=has_api_key),
         *about_training_speed(settings, facts),
     ]
 

@@ -47,7 +47,10 @@ class DatasetSettings(StrictModel):
     """One data file and how it is to be read."""
 
     name: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9_]+$", description="What training runs call it.")
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="What training runs call it."
+        ),
     ]
     file: Annotated[
         Path, Field(description="A .json or .jsonl file, relative to the settings file.")

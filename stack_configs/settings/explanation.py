@@ -52,7 +52,10 @@ def _problem(location: Location, details: Sequence[ErrorDetails]) -> Problem:
     if kind == "extra_forbidden":
         return _unknown_key(key, location, detail["input"])
     rule = " or ".join(dict.fromkeys(_rule(each) for each in details))
-    return Problem(key, _shown(detail["input"]), rule, _way_out(details))
+    field = _field_at(location)
+    if kind == "string_pattern_mismatch" and field and field.description:
+        rule += f" ({field.description.rstrip('.')})"
+    return Problem(key, _shown(detail["input"]), rule, _way_out(details, field))
 
 
 def _rule(detail: ErrorDetails) -> str:
@@ -68,9 +71,11 @@ def _rule(detail: ErrorDetails) -> str:
     return message.replace("should", "must", 1)
 
 
-def _way_out(details: Sequence[ErrorDetails]) -> str:
+def _way_out(details: Sequence[ErrorDetails], field: FieldInfo | None) -> str:
     kinds = {detail["type"] for detail in details}
     value = details[0]["input"]
+    if value is None:
+        return "Give it a value, or remove the key"
     if "string_type" in kinds and isinstance(value, int | float):
         return "Put it in quotes: YAML reads 3.10 as the number 3.1"
     if kinds <= {"bool_type", "bool_parsing"}:
@@ -79,7 +84,53 @@ def _way_out(details: Sequence[ErrorDetails]) -> str:
         expected = details[0].get("ctx", {}).get("expected", "")
         allowed = [a or b for a, b in re.findall(r"'([^']+)'|\b(\d+)\b", expected)]
         return _did_you_mean(str(value), allowed)
+    if kinds & {"tuple_type", "list_type"} and isinstance(value, str | int | float):
+        return f"Write it as a list: [{value}]" if _is_plain(value) else "Write it as a list"
+    if kinds & NUMBER_KINDS and isinstance(value, str):
+        return _number_in(value)
+    if "string_pattern_mismatch" in kinds and isinstance(value, str):
+        return _meant(value, details[-1].get("ctx", {}).get("pattern", ""), field)
     return "Give a value that fits"
+
+
+NUMBER_KINDS = {"int_parsing", "int_type", "float_parsing", "float_type"}
+
+
+def _number_in(text: str) -> str:
+    """`16GB` and `1,000` hold the number that is meant."""
+    found = re.fullmatch(r"\s*(-?\d+(?:[,_' ]\d{3})*(?:\.\d+)?)\s*[A-Za-z%]*\s*", text)
+    if found is None:
+        return "Give a value that fits"
+    number = re.sub(r"[,_' ]", "", found[1])
+    return f"Write {number}: a number alone, in the unit that the key has"
+
+
+def _meant(text: str, pattern: str, field: FieldInfo | None) -> str:
+    """What an operator may have meant by a text that does not match, if that does."""
+    last = text.rstrip("/").split("/")
+    candidates = [
+        text.strip().rstrip("/"),
+        text.lower(),
+        re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"),
+        re.sub(r"\W+", "_", text),
+        text.partition("://")[2].rstrip("/"),
+        f"unix://{text}" if text.startswith("/") else "",
+        f"https://{text}" if "." in text and "://" not in text else "",
+    ]
+    if "://" in text:
+        candidates.insert(0, "/".join(last[-2:]))
+    for candidate in candidates:
+        # What stands before an @ may be a password.
+        if "@" not in candidate and re.search(pattern, candidate):
+            return f"Write {candidate}"
+    if field and field.examples:
+        return f"Give a value such as {field.examples[0]}"
+    return "Give a value that fits"
+
+
+def _is_plain(value: str | int | float) -> bool:
+    """Whether it may be shown, and is one word to YAML."""
+    return re.fullmatch(r"[\w./-]+", str(value)) is not None
 
 
 def _unknown_key(key: str, location: Location, value: Any) -> Problem:
@@ -143,6 +194,17 @@ def _fields_at(location: Location) -> list[str]:
         return []
     fields = section.model_fields.items()
     return [word for name, field in fields for word in dict.fromkeys((name, *_aliases(field)))]
+
+
+def _field_at(location: Location) -> FieldInfo | None:
+    """The setting at a place, without the entries of lists."""
+    names = [part for part in location if isinstance(part, str)]
+    section: type[BaseModel] | None = Settings
+    field: FieldInfo | None = None
+    for name in names:
+        field = _field(section, name) if section else None
+        section = _section_in(field.annotation) if field else None
+    return field
 
 
 def _field(section: type[BaseModel], key: str) -> FieldInfo | None:

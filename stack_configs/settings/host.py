@@ -77,6 +77,7 @@ class HostSettings(StrictModel):
             pattern=r"^(unix|tcp|ssh)://.+$",
             description="Engine address, such as ssh://user@gpu-box. "
             "Unset: DOCKER_HOST, else the docker client's current context.",
+            examples=["ssh://user@gpu-box"],
         ),
     ] = None
     check: Annotated[

@@ -68,6 +68,7 @@ class BaseModelSettings(StrictModel):
         Field(
             pattern=r"^[\w.-]+/[\w.-]+$",
             description="Id on the hub, such as Qwen/Qwen2.5-7B-Instruct.",
+            examples=["Qwen/Qwen2.5-7B-Instruct"],
         ),
     ] = None
     revision: Annotated[str, Field(description="Branch, tag or commit on the hub.")] = "main"

@@ -1,8 +1,8 @@
 """Settings of what keeps running: Ollama server, LLaMA Board, OpenAI-style API (T1, E1, E5)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from stack_configs.settings.rule import SECRET_KEY, rule_error
 from stack_configs.settings.strict_model import BindAddress, Name, Port, StrictModel
@@ -11,13 +11,25 @@ OWNED_VARIABLES = frozenset({"OLLAMA_HOST", "OLLAMA_MODELS"})
 """Where the server listens and stores: ports, probes and volumes are planned for it."""
 
 
+def _as_text(value: Any) -> Any:
+    """`OLLAMA_NUM_PARALLEL: 4` as a process gets it; what is no scalar is pydantic's to refuse."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+VariableValue = Annotated[
+    str, BeforeValidator(_as_text, json_schema_input_type=str | int | float | bool)
+]
+
+
 class OllamaServerSettings(StrictModel):
     """The Ollama server and where it listens on the host."""
 
     port: Annotated[Port, Field(description="Port of Ollama's API on the host.")] = 11434
     bind_address: BindAddress = "127.0.0.1"
     environment: Annotated[
-        dict[str, str], Field(description="OLLAMA_* variables, such as OLLAMA_KEEP_ALIVE.")
+        dict[str, VariableValue], Field(description="OLLAMA_* variables, such as OLLAMA_KEEP_ALIVE.")
     ] = {}
 
     @field_validator("environment")

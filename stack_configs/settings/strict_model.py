@@ -42,6 +42,7 @@ Name = Annotated[
     Field(
         pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$",
         description="Lower-case letters, digits and '-': it becomes part of container names.",
+        examples=["my-model"],
     ),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -54,4 +55,6 @@ BindAddress = Annotated[
     ),
 ]
 Url = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_forbid_credentials)]
-ImageReference = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
+ImageReference = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*([:/@][A-Za-z0-9][A-Za-z0-9._-]*)*$")
+]
