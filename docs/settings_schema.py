@@ -8,6 +8,7 @@ import json
 import re
 from typing import Any
 
+from stack_configs.settings.loader import EXTENSION
 from stack_configs.settings.root import Settings
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -22,7 +23,9 @@ TITLE = "Settings of one environment"
 def schema() -> dict[str, Any]:
     """The schema as JSON's own types."""
     made: dict[str, Any] = _trimmed(Settings.model_json_schema())
-    return {"$schema": DIALECT, "title": TITLE, **made}
+    # A place for anchors, which the loader leaves out.
+    own: dict[str, Any] = {"patternProperties": {f"^{EXTENSION}": {}}}
+    return {"$schema": DIALECT, "title": TITLE, **made, **own}
 
 
 def render() -> str:

@@ -48,9 +48,7 @@ class DatasetSettings(StrictModel):
 
     name: Annotated[
         str,
-        Field(
-            pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="What training runs call it."
-        ),
+        Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="What training runs call it."),
     ]
     file: Annotated[
         Path, Field(description="A .json or .jsonl file, relative to the settings file.")

@@ -1,6 +1,5 @@
 """What pydantic found wrong, in an operator's words."""
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from types import UnionType
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 from plan.problem import Problem
 from stack_configs.settings.root import Settings
 from stack_configs.settings.rule import RULE, SECRET_KEY
+from stack_configs.settings.way_out import did_you_mean, find_way_out
 
 TYPE_RULES = {
     "model_": "must be a section with keys of its own",
@@ -54,8 +54,9 @@ def _problem(location: Location, details: Sequence[ErrorDetails]) -> Problem:
     rule = " or ".join(dict.fromkeys(_rule(each) for each in details))
     field = _field_at(location)
     if kind == "string_pattern_mismatch" and field and field.description:
-        rule += f" ({field.description.rstrip('.')})"
-    return Problem(key, _shown(detail["input"]), rule, _way_out(details, field))
+        rule += f" ({field.description[:1].lower()}{field.description[1:].rstrip('.')})"
+    way_out = find_way_out(details, field, is_name=location[-1:] == ("name",))
+    return Problem(key, _shown(detail["input"]), rule, way_out)
 
 
 def _rule(detail: ErrorDetails) -> str:
@@ -71,68 +72,6 @@ def _rule(detail: ErrorDetails) -> str:
     return message.replace("should", "must", 1)
 
 
-def _way_out(details: Sequence[ErrorDetails], field: FieldInfo | None) -> str:
-    kinds = {detail["type"] for detail in details}
-    value = details[0]["input"]
-    if value is None:
-        return "Give it a value, or remove the key"
-    if "string_type" in kinds and isinstance(value, int | float):
-        return "Put it in quotes: YAML reads 3.10 as the number 3.1"
-    if kinds <= {"bool_type", "bool_parsing"}:
-        return "Write true or false"
-    if kinds == {"literal_error"}:
-        expected = details[0].get("ctx", {}).get("expected", "")
-        allowed = [a or b for a, b in re.findall(r"'([^']+)'|\b(\d+)\b", expected)]
-        return _did_you_mean(str(value), allowed)
-    if kinds & {"tuple_type", "list_type"} and isinstance(value, str | int | float):
-        return f"Write it as a list: [{value}]" if _is_plain(value) else "Write it as a list"
-    if kinds & NUMBER_KINDS and isinstance(value, str):
-        return _number_in(value)
-    if "string_pattern_mismatch" in kinds and isinstance(value, str):
-        return _meant(value, details[-1].get("ctx", {}).get("pattern", ""), field)
-    return "Give a value that fits"
-
-
-NUMBER_KINDS = {"int_parsing", "int_type", "float_parsing", "float_type"}
-
-
-def _number_in(text: str) -> str:
-    """`16GB` and `1,000` hold the number that is meant."""
-    found = re.fullmatch(r"\s*(-?\d+(?:[,_' ]\d{3})*(?:\.\d+)?)\s*[A-Za-z%]*\s*", text)
-    if found is None:
-        return "Give a value that fits"
-    number = re.sub(r"[,_' ]", "", found[1])
-    return f"Write {number}: a number alone, in the unit that the key has"
-
-
-def _meant(text: str, pattern: str, field: FieldInfo | None) -> str:
-    """What an operator may have meant by a text that does not match, if that does."""
-    last = text.rstrip("/").split("/")
-    candidates = [
-        text.strip().rstrip("/"),
-        text.lower(),
-        re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"),
-        re.sub(r"\W+", "_", text),
-        text.partition("://")[2].rstrip("/"),
-        f"unix://{text}" if text.startswith("/") else "",
-        f"https://{text}" if "." in text and "://" not in text else "",
-    ]
-    if "://" in text:
-        candidates.insert(0, "/".join(last[-2:]))
-    for candidate in candidates:
-        # What stands before an @ may be a password.
-        if "@" not in candidate and re.search(pattern, candidate):
-            return f"Write {candidate}"
-    if field and field.examples:
-        return f"Give a value such as {field.examples[0]}"
-    return "Give a value that fits"
-
-
-def _is_plain(value: str | int | float) -> bool:
-    """Whether it may be shown, and is one word to YAML."""
-    return re.fullmatch(r"[\w./-]+", str(value)) is not None
-
-
 def _unknown_key(key: str, location: Location, value: Any) -> Problem:
     name = str(location[-1])
     if SECRET_KEY.search(name):
@@ -140,7 +79,7 @@ def _unknown_key(key: str, location: Location, value: Any) -> Problem:
         way_out = f"A secret never belongs in this file: `pulumi config set --secret {name}`"
         return Problem(key, "", "no such setting", way_out)
     shown = _shown(value) if isinstance(value, str | int | float | bool) else ""
-    return Problem(key, shown, "no such setting", _did_you_mean(name, _fields_at(location[:-1])))
+    return Problem(key, shown, "no such setting", did_you_mean(name, _fields_at(location[:-1])))
 
 
 def _shown(value: Any) -> str:
@@ -153,12 +92,6 @@ def _shown(value: Any) -> str:
         return "a list"
     # What stands before an @ may be a password.
     return re.sub(r"[^\s/'\"]+@", "***@", repr(value))
-
-
-def _did_you_mean(given: str, known: Sequence[str]) -> str:
-    if close := difflib.get_close_matches(given, known, n=1, cutoff=0.7):
-        return f"Did you mean {close[0]}"
-    return f"Use one of: {', '.join(known)}" if known else "Remove it"
 
 
 def _location_in_settings(detail: ErrorDetails) -> Location:

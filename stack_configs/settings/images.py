@@ -77,11 +77,19 @@ class MirrorSettings(StrictModel):
         Field(description="Prefix for base images, such as mirror.example.org."),
     ] = None
     python_index: Annotated[
-        Url | None, Field(description="Package index, in place of pypi.org/simple.")
+        Url | None,
+        Field(
+            description="Package index, in place of pypi.org/simple.",
+            examples=["https://mirror.example.org/pypi/simple"],
+        ),
     ] = None
-    apt: Annotated[Url | None, Field(description="Archive of the base image's distribution.")] = (
-        None
-    )
+    apt: Annotated[
+        Url | None,
+        Field(
+            description="Archive of the base image's distribution.",
+            examples=["https://mirror.example.org/ubuntu"],
+        ),
+    ] = None
 
 
 class ImagesSettings(StrictModel):

@@ -54,7 +54,7 @@ class SettingsYaml(yaml.SafeLoader):
 
         Raises `yaml.constructor.ConstructorError` for a tag that says otherwise, such as `!!int`.
         """
-        event = self.peek_event()
+        event: yaml.ScalarEvent = self.peek_event()  # type: ignore[no-untyped-call]
         if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
             raise yaml.constructor.ConstructorError(
                 None, None, f"the tag {event.tag!r} before a value", event.start_mark
@@ -87,7 +87,7 @@ WAYS_OUT = {
     "indentation",
     "found unknown escape": "Write the text in single quotes, where a backslash is a backslash",
     "is there twice": "Keep one of them",
-    "single document": "Keep one document: a stack has a file of its own",
+    "another document": "Keep one document: a stack has a file of its own",
     "undefined alias": "Give it its anchor (&name) further up in the file, or quote a text that "
     "begins with *",
     "before a value": "Leave the tag out; quotes make a value a text",
@@ -142,7 +142,10 @@ def _broken_yaml(error: yaml.YAMLError) -> Problem:
     rule = getattr(error, "problem", None) or str(error)
     found = (way_out for words, way_out in WAYS_OUT.items() if words in rule)
     return Problem(
-        line, "", f"not readable as YAML: {rule}", next(found, "Correct that line, or the one above")
+        line,
+        "",
+        f"not readable as YAML: {rule}",
+        next(found, "Correct that line, or the one above"),
     )
 
 

@@ -73,7 +73,12 @@ class BaseModelSettings(StrictModel):
     ] = None
     revision: Annotated[str, Field(description="Branch, tag or commit on the hub.")] = "main"
     path: Annotated[
-        str | None, Field(pattern=r"^/.+", description="Directory inside the training container.")
+        str | None,
+        Field(
+            pattern=r"^/.+",
+            description="Directory inside the training container.",
+            examples=["/root/.cache/huggingface/my-model, below volumes.hf_cache"],
+        ),
     ] = None
     generate: GeneratedModelSettings | None = None
     parameters_b: Annotated[

@@ -29,7 +29,8 @@ class OllamaServerSettings(StrictModel):
     port: Annotated[Port, Field(description="Port of Ollama's API on the host.")] = 11434
     bind_address: BindAddress = "127.0.0.1"
     environment: Annotated[
-        dict[str, VariableValue], Field(description="OLLAMA_* variables, such as OLLAMA_KEEP_ALIVE.")
+        dict[str, VariableValue],
+        Field(description="OLLAMA_* variables, such as OLLAMA_KEEP_ALIVE."),
     ] = {}
 
     @field_validator("environment")

@@ -12,7 +12,12 @@ class VolumeSettings(StrictModel):
 
     retain: Annotated[bool, Field(description="Keep it on destroy; the next up adopts it.")] = False
     host_path: Annotated[
-        str | None, Field(pattern=r"^/.+", description="Absolute directory on the engine's host.")
+        str | None,
+        Field(
+            pattern=r"^/.+",
+            description="Absolute directory on the engine's host.",
+            examples=["/srv/finetune"],
+        ),
     ] = None
 
 

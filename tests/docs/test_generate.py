@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from docs.generate import GENERATED
 from docs.settings_schema import schema
 from stack_configs.settings.loader import SettingsYaml
 from stack_configs.settings.root import Settings
+from tests.json_schema import faults
 
 PROJECT = Path(__file__).parents[2]
-ENVIRONMENTS = sorted((PROJECT / "stack_configs").glob("*.yaml"))
-EDITORS_LINE = "# yaml-language-server: $schema=schema.json"
+CONFIGS = PROJECT / "stack_configs"
+ENVIRONMENTS = sorted([*CONFIGS.glob("*.yaml"), *CONFIGS.glob("examples/*.yaml")])
+EDITORS_LINE = "# yaml-language-server: $schema="
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -65,16 +67,18 @@ class TestSchema:
     @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
     def test_an_editor_finds_it_and_nothing_wrong(self, path: Path) -> None:
         text = path.read_text(encoding="utf-8")
-        assert text.splitlines()[0] == EDITORS_LINE
+        named = text.splitlines()[0].removeprefix(EDITORS_LINE)
+        assert (path.parent / named).resolve() == CONFIGS / "schema.json"
         document = yaml.load(text, Loader=SettingsYaml)  # noqa: S506 - a SafeLoader
-        assert list(faults(document, schema())) == []
+        assert faults(document, schema(), schema()) == []
 
     def test_it_sees_a_typing_error(self) -> None:
-        document = yaml.safe_load(ENVIRONMENTS[0].read_text(encoding="utf-8"))
+        text = (CONFIGS / "demo.yaml").read_text(encoding="utf-8")
+        document = yaml.load(text, Loader=SettingsYaml)  # noqa: S506 - a SafeLoader
         wrong = copy.deepcopy(document)
         wrong["models"][0]["training_runs"][0]["learning_rat"] = 1
         wrong["host"]["hardware"] = "gpu"
-        assert list(faults(wrong, schema())) == [
+        assert faults(wrong, schema(), schema()) == [
             "host.hardware",
             "models[0].training_runs[0].learning_rat",
         ]
@@ -104,25 +108,3 @@ class TestSupportMatrix:
 def sections() -> Mapping[str, Any]:
     found: Mapping[str, Any] = schema()["$defs"]
     return found
-
-
-def faults(value: Any, rule: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Keys that the schema does not know and words that it does not allow, as paths."""
-    if "$ref" in rule:
-        rule = sections()[rule["$ref"].rpartition("/")[2]]
-    if "anyOf" in rule:
-        found = [list(faults(value, option, path)) for option in rule["anyOf"]]
-        yield from min(found, key=len)
-    elif isinstance(value, dict):
-        known, others = rule.get("properties", {}), rule.get("additionalProperties", {})
-        for key, item in value.items():
-            where = f"{path}.{key}" if path else key
-            if key not in known and others is False:
-                yield where
-            else:
-                yield from faults(item, known.get(key, others), where)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from faults(item, rule["items"], f"{path}[{index}]")
-    elif value not in rule.get("enum", [value]) or value != rule.get("const", value):
-        yield path
