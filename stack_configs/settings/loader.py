@@ -54,7 +54,7 @@ class SettingsYaml(yaml.SafeLoader):
 
         Raises `yaml.constructor.ConstructorError` for a tag that says otherwise, such as `!!int`.
         """
-        event: yaml.ScalarEvent = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
             raise yaml.constructor.ConstructorError(
                 None, None, f"the tag {event.tag!r} before a value", event.start_mark
