@@ -272,6 +272,27 @@ class TestAdvice:
         ]
         assert exports.keys() == EXPORTS, "a warning ends nothing"
 
+    @pytest.mark.parametrize(
+        ("secrets", "warned"),
+        [({}, ["api.bind_address is '0.0.0.0'"]), ({"api_key": "sesame"}, [])],
+    )
+    def test_a_public_api_is_a_warning_until_it_has_a_key(
+        self,
+        host: Host,
+        exports: dict[str, Any],
+        monkeypatch: pytest.MonkeyPatch,
+        settings_file: Callable[..., str],
+        secrets: dict[str, str],
+        warned: list[str],
+    ) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(pulumi.log, "warn", said.append)
+        api = {"enabled": True, "bind_address": "0.0.0.0"}  # noqa: S104 - what is warned of
+        path = settings_file("demo", lambda document: document.update(api=api))
+        run_program(path, secrets=secrets)
+        assert [text.split(":")[0] for text in said] == warned
+        assert "sesame" not in str(said)
+
     def test_what_only_a_container_saw_is_a_warning_too(
         self,
         host: Host,

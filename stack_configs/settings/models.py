@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from plan import paths
 from stack_configs.settings.ollama_parameters import ModelfileText, OllamaParameters
 from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import Name, StrictModel
@@ -77,7 +78,7 @@ class BaseModelSettings(StrictModel):
         Field(
             pattern=r"^/.+",
             description="Directory inside the training container.",
-            examples=["/root/.cache/huggingface/my-model, below volumes.hf_cache"],
+            examples=[f"{paths.HF_CACHE}/my-model"],
         ),
     ] = None
     generate: GeneratedModelSettings | None = None

@@ -29,12 +29,12 @@ def demo_settings() -> dict[str, Any]:
 
 def environment(name: str) -> dict[str, Any]:
     """An environment's settings on free ports, with data files found from anywhere."""
-    text = (PROJECT / "stack_configs" / f"{name}.yaml").read_text()
-    document: dict[str, Any] = yaml.load(text, Loader=SettingsYaml)  # noqa: S506 - a SafeLoader
+    path = PROJECT / "stack_configs" / f"{name}.yaml"
+    document: dict[str, Any] = yaml.load(path.read_text(), Loader=SettingsYaml)  # noqa: S506 - a SafeLoader
     for dataset in document["datasets"]:
-        dataset["file"] = str(PROJECT / "stack_configs" / dataset["file"])
+        dataset["file"] = str(path.parent / dataset["file"])
     document["ollama_server"] = {"port": free_port()}
-    document["board"] = {"port": free_port()}
+    document["board"] = document.get("board", {}) | {"port": free_port()}
     return document
 
 

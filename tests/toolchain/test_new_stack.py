@@ -140,7 +140,7 @@ def test_a_wrong_word_is_told_and_nothing_is_written(
 
 def test_half_a_stack_is_not_overwritten_either(places: Places) -> None:
     (places.repository / "Pulumi.prod.yaml").write_text("config: {}\n")
-    with pytest.raises(ToolchainError, match="Pulumi.prod.yaml is there already"):
+    with pytest.raises(ToolchainError, match=r"Pulumi\.prod\.yaml is there already"):
         new(places, "prod", "dev")
     assert not (places.repository / "stack_configs/prod.yaml").exists()
 
