@@ -30,7 +30,7 @@ def committed_config(places: Places, stack: str) -> Path:
         msg = (
             f"stack {stack!r} has no {path.name} in {places.repository}; "
             f"there is one for: {', '.join(known) or 'no stack at all'}. "
-            "Choose one of them (make up STACK=...), or write the file."
+            f"Choose one of them (make up STACK=...), or make it: make new STACK={stack} FROM=dev."
         )
         raise ToolchainError(msg)
     return path

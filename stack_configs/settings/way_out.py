@@ -31,6 +31,12 @@ def _ways_out(
     details: Sequence[ErrorDetails], field: FieldInfo | None, *, is_name: bool
 ) -> Iterator[str]:
     kinds, value = {detail["type"] for detail in details}, details[0]["input"]
+    if "invalid_key" in kinds:
+        yield "Put the key in quotes"
+    if "too_short" in kinds:
+        yield "Add one"
+    if "model_type" in kinds or "dict_type" in kinds:
+        yield "Write its keys on lines below it, or remove it"
     if value is None:
         yield "Give it a value, or remove the key"
     if "string_type" in kinds and isinstance(value, int | float):

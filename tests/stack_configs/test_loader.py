@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plan.problem import Problem, SettingsError
-from stack_configs.settings.loader import SettingsYaml, load_settings
+from stack_configs.settings.loader import SettingsYaml, find_settings, load_settings
 
 Find = Callable[[Any], list[Problem]]
 
@@ -78,6 +78,13 @@ class TestScalars:
 
 
 class TestFile:
+    def test_an_environment_is_a_name_or_a_path(self) -> None:
+        folder = Path(__file__).parents[2] / "stack_configs"
+        assert find_settings("dev") == folder / "dev.yaml"
+        assert find_settings("examples/kto") == folder / "examples/kto.yaml"
+        assert find_settings("/etc/team.yml") == Path("/etc/team.yml")
+        assert find_settings("stack_configs/dev.yaml") == folder / "dev.yaml"
+
     def test_a_right_file_is_read(self, directory: Path, text: str) -> None:
         (directory / "test.yaml").write_text(text)
         settings = load_settings(directory / "test.yaml")
@@ -171,7 +178,9 @@ class TestMessages:
             (f"{RUN}.deadline_hours", float("inf"), "finite number", "Give a value"),
             ("board.port", 99999, "less than or equal to 65535", "Give a value"),
             ("host.gpu.count", "many", "must be a whole number or must be 'all'", "Give a value"),
-            ("host.gpu", "one", "must be a section", "Give a value"),
+            ("host.gpu", "one", "must be a section", "Write its keys on lines below"),
+            ("ollama_server.environment", "A=b", "must be a section", "Write its keys on lines"),
+            ("models[0].training_runs", [], "must have at least 1 entry", "Add one"),
             ("host.engine", "gpu-box", "must match pattern", "such as ssh://user@gpu-box"),
             ("host.engine", "/run/docker.sock", "must match", "Write unix:///run/docker.sock"),
             ("images.mirrors.registry", "https://mirror/", "must match", "Write mirror"),
