@@ -6,8 +6,9 @@ The same parameters and data give the same bytes. Runs inside the LLaMA-Factory 
 loads as any Llama does, in LLaMA-Factory and in llama.cpp's converter.
 """
 
-# ruff: noqa: PLC0415 - numpy and sentencepiece are in the image only, and a wrong call needs neither
+# ruff: noqa: PLC0415 - numpy, datasets and sentencepiece are in the image only, and a wrong call needs neither
 
+import csv
 import io
 import json
 import sys
@@ -19,7 +20,7 @@ from typing import Any, Never
 UNKNOWN = "<unk>"
 CONTEXT_LENGTH = 2048
 INITIAL_SPREAD = 0.02
-ROW_LINES = (".jsonl",)
+TABLES = (".parquet", ".arrow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,19 +107,34 @@ def read_texts(paths: Sequence[Path]) -> tuple[str, ...]:
     texts: list[str] = []
     for path in paths:
         try:
-            content = path.read_text(encoding="utf-8")
-            if path.suffix in ROW_LINES:
-                rows: Any = [json.loads(line) for line in content.splitlines() if line.strip()]
-            else:
-                rows = json.loads(content)
+            rows = _read_rows(path)
         except OSError as error:
             raise InputError(f"data file {path}: {error.strerror}") from error
         except ValueError as error:
-            raise InputError(f"data file {path} is not JSON: {error}") from error
+            raise InputError(f"data file {path} cannot be read: {error}") from error
         texts += (text for text in _strings(rows) if text.strip())
     if not texts:
         raise InputError(f"no text in {', '.join(map(str, paths))}: a tokenizer needs some")
     return tuple(texts)
+
+
+def _read_rows(path: Path) -> list[Any]:
+    """The rows of a data file of any format that LLaMA-Factory reads."""
+    if path.suffix in TABLES:
+        from datasets import load_dataset  # type: ignore[import-not-found]
+
+        kind = path.suffix.removeprefix(".")
+        return list(load_dataset(kind, data_files=[str(path)], split="train", streaming=True))
+    content = path.read_text(encoding="utf-8-sig")
+    if path.suffix == ".txt":
+        return content.split("\n")
+    if path.suffix == ".csv":
+        csv.field_size_limit(sys.maxsize)
+        return list(csv.DictReader(io.StringIO(content, newline="")))
+    if content.lstrip().startswith("["):
+        return list(json.loads(content))
+    # Not splitlines(): JSON allows its other line separators inside a text.
+    return [json.loads(line) for line in content.split("\n") if line.strip()]
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -114,8 +114,7 @@ class DatasetSettings(StrictModel):
         str | None,
         Field(
             pattern=HUB_ID,
-            description="The same of ModelScope; used where both are named "
-            "and `USE_MODELSCOPE_HUB` is set.",
+            description="The same of ModelScope.",
         ),
     ] = None
     subset: Annotated[str | None, Field(description="Part of a hub's data set, by name.")] = None
@@ -213,9 +212,9 @@ class DatasetSettings(StrictModel):
     @model_validator(mode="after")
     def _source_is_clear(self) -> Self:
         given = [source for source in SOURCES if getattr(self, source) is not None]
-        if not given or ("file" in given and len(given) > 1):
+        if len(given) != 1:
             raise rule_error(
-                "needs either a file or a data set of a hub",
+                "needs one source of rows: a file, or a data set of a hub",
                 f"give one of {', '.join(SOURCES)}",
             )
         if self.file is not None and (self.subset or self.folder):
