@@ -40,6 +40,7 @@ class DigestedFile(io.RawIOBase):
         super().__init__()
         self._file = path.open("rb", buffering=0)
         self._digest = hashlib.sha256()
+        self._ended = False
 
     def readable(self) -> bool:
         """It is."""
@@ -49,6 +50,7 @@ class DigestedFile(io.RawIOBase):
         """Bytes that were read into the buffer; 0 at the end."""
         count = self._file.readinto(buffer) or 0
         self._digest.update(memoryview(buffer)[:count])
+        self._ended = not count
         return count
 
     def close(self) -> None:
@@ -57,10 +59,9 @@ class DigestedFile(io.RawIOBase):
         super().close()
 
     def finish(self) -> str:
-        """SHA-256 of the whole file, what nobody asked for included."""
-        # Readers of text go on to the end, and close the file there.
-        while not self.closed and self.read(BUFFER):
-            pass
+        """SHA-256 of the whole file. Every reader goes on to its end, or raises."""
+        if not self._ended:
+            raise AssertionError("a part of the file was not read")
         return self._digest.hexdigest()
 
 
