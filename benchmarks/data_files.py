@@ -31,7 +31,7 @@ def alpaca() -> Iterator[dict[str, Any]]:
     """Rows of about 600 bytes: a question and its answer."""
     for number in range(ROWS):
         question = f"Explain what the step number {number} does. " * 5
-        yield {"instruction": question, "input": "", "output": "It answers with some words. " * 10}
+        yield {"instruction": question, "input": "", "output": "It answers with some words. " * 12}
 
 
 def sharegpt() -> Iterator[dict[str, Any]]:

@@ -30,6 +30,7 @@ from tests.integration.data_formats.release import (
     llamafactory_image,
     put,
     tables_of,
+    texts_for_a_tokenizer,
 )
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(600)]
@@ -209,6 +210,12 @@ def test_calls_and_results_of_tools_keep_their_turns(answers: Mapping[str, Any])
     assert "Sunny." in first["_prompt"][2]["content"]
     assert "Warm." in first["_prompt"][2]["content"]
     assert first["_system"].startswith("Be brief.")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_a_generated_model_knows_the_texts_of_tables(client: Any, kind: str) -> None:
+    content = tables_of(client, [ANSWERED])[kind]
+    assert texts_for_a_tokenizer(client, {f"a.{kind}": content}) == ["What is it?", "A stack."]
 
 
 def test_pictures_are_found(

@@ -10,6 +10,7 @@ from typing import Any
 
 import docker
 
+PROJECT = Path(__file__).parents[3]
 PROGRAM = Path(__file__).with_name("release_reads.py")
 REPOSITORY = "finetune-stack/llamafactory-cpu"
 
@@ -62,6 +63,27 @@ def tables_of(client: Any, rows: list[dict[str, Any]]) -> dict[str, bytes]:
     )
     encoded = json.loads(said.decode().split("FILES", 1)[1])
     return {kind: base64.b64decode(content) for kind, content in encoded.items()}
+
+
+def texts_for_a_tokenizer(client: Any, files: Mapping[str, bytes]) -> list[str]:
+    """What the program that generates base models finds in data files."""
+    program = (
+        "import json, sys; sys.path.insert(0, '/tmp'); import tiny_model; from pathlib import Path;"
+        "print('TEXTS' + json.dumps(tiny_model.read_texts([Path(n) for n in sys.argv[1:]])))"
+    )
+    places = [f"/tmp/{name}" for name in files]
+    container = client.containers.create(
+        llamafactory_image(client), ["python", "-c", program, *places], network_mode="none"
+    )
+    try:
+        source = PROJECT / "in_container/tiny_model.py"
+        container.put_archive("/tmp", tar_of({**files, source.name: source.read_bytes()}))
+        container.start()
+        assert container.wait(timeout=120)["StatusCode"] == 0, container.logs().decode()[-2000:]
+        said = container.logs(stderr=False).decode()
+        return list(json.loads(said.split("TEXTS", 1)[1]))
+    finally:
+        container.remove(force=True)
 
 
 def put(client: Any, volume: str, files: Mapping[str, bytes]) -> None:

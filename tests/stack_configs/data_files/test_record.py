@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from plan.identity import tree_digest
+from plan.identity import file_digest, tree_digest
 from stack_configs.settings.data_files import record
 from stack_configs.settings.data_files.check import Findings, check_data
 from stack_configs.settings.data_files.failure import DataFileError
@@ -52,6 +52,12 @@ def write(path: Path, answer: str, at: int = LONG_AGO) -> None:
     os.utime(path, (at, at))
 
 
+def replace_with(path: Path, answer: str) -> None:
+    new = path.with_suffix(".new")
+    write(new, answer)
+    new.replace(path)
+
+
 def find(path: Path, layout: Layout = ALPACA) -> Findings:
     return record.find(path, layout, media_folder=path.parent / "media")
 
@@ -72,7 +78,7 @@ def test_an_unchanged_file_is_read_once(data: Path, reads: list[Path]) -> None:
         lambda path: write(path, "b", LONG_AGO + 1),
         # Size and time say nothing here; the inode and its own time do.
         lambda path: write(path, "b"),
-        lambda path: (write(path.with_suffix(".new"), "b"), path.with_suffix(".new").replace(path)),
+        lambda path: replace_with(path, "b"),
     ],
     ids=["size", "time", "kept time", "replaced"],
 )
@@ -193,11 +199,10 @@ class TestMedia:
     ) -> None:
         before = find(data, self.LAYOUT)
         digested: list[str] = []
-        real = record.file_digest
 
         def digest(path: Path) -> str:
             digested.append(path.name)
-            return real(path)
+            return file_digest(path)
 
         monkeypatch.setattr(record, "file_digest", digest)
         self.picture(data.parent / "media/b", "other")
