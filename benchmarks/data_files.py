@@ -23,7 +23,7 @@ from stack_configs.settings.datasets import DatasetSettings
 PROJECT = Path(__file__).parents[1]
 RESULTS = PROJECT / "benchmarks/data_files_results.json"
 ROWS = 1_000_000
-ROUNDS = 3
+ROUNDS = 5
 MIB = 1024 * 1024
 
 

@@ -8,7 +8,6 @@ loads as any Llama does, in LLaMA-Factory and in llama.cpp's converter.
 
 # ruff: noqa: PLC0415 - numpy, datasets and sentencepiece are in the image only, and a wrong call needs neither
 
-import csv
 import io
 import json
 import sys
@@ -20,7 +19,7 @@ from typing import Any, Never
 UNKNOWN = "<unk>"
 CONTEXT_LENGTH = 2048
 INITIAL_SPREAD = 0.02
-TABLES = (".parquet", ".arrow")
+LOADERS = {".csv": "csv", ".txt": "text", ".parquet": "parquet", ".arrow": "arrow"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +107,7 @@ def read_texts(paths: Sequence[Path]) -> tuple[str, ...]:
     for path in paths:
         try:
             rows = _read_rows(path)
-        except OSError as error:
-            raise InputError(f"data file {path}: {error.strerror}") from error
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise InputError(f"data file {path} cannot be read: {error}") from error
         texts += (text for text in _strings(rows) if text.strip())
     if not texts:
@@ -118,33 +115,23 @@ def read_texts(paths: Sequence[Path]) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _read_rows(path: Path) -> list[Any]:
-    """The rows of a data file of any format that LLaMA-Factory reads."""
-    if path.suffix in TABLES:
+def _read_rows(path: Path) -> Any:
+    """The rows of a data file, as LLaMA-Factory reads them."""
+    if loader := LOADERS.get(path.suffix):
         from datasets import load_dataset  # type: ignore[import-not-found]
 
-        kind = path.suffix.removeprefix(".")
-        return list(load_dataset(kind, data_files=[str(path)], split="train", streaming=True))
+        return list(load_dataset(loader, data_files=[str(path)], split="train", streaming=True))
     content = path.read_text(encoding="utf-8-sig")
-    if path.suffix == ".txt":
-        return content.split("\n")
-    if path.suffix == ".csv":
-        csv.field_size_limit(sys.maxsize)
-        return list(csv.DictReader(io.StringIO(content, newline="")))
-    if content.lstrip().startswith("["):
-        return list(json.loads(content))
     # Not splitlines(): JSON allows its other line separators inside a text.
-    return [json.loads(line) for line in content.split("\n") if line.strip()]
+    lines = [content] if content.lstrip().startswith("[") else content.split("\n")
+    return [json.loads(line) for line in lines if line.strip()]
 
 
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
             yield from _strings(item)
 
 

@@ -13,7 +13,8 @@ from plan.identity import identity
 from plan.step import DatasetFile, DatasetRegistrationStep
 from planning.step import PROJECT, Surroundings
 from stack_configs.settings.data_files.check import data_files
-from stack_configs.settings.datasets import DatasetColumns, DatasetSettings
+from stack_configs.settings.dataset_columns import DatasetColumns
+from stack_configs.settings.datasets import DatasetSettings
 
 
 @dataclass(frozen=True, kw_only=True)

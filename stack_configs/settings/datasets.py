@@ -9,77 +9,13 @@ from stack_configs.settings.data_files.check import Findings
 from stack_configs.settings.data_files.failure import DataFileError
 from stack_configs.settings.data_files.layout import PLACEHOLDERS, Formatting, Layout, Tags
 from stack_configs.settings.data_files.record import find
+from stack_configs.settings.dataset_columns import DatasetColumns, DatasetTags
 from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import StrictModel
 
 HUB_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 SOURCES = ("file", "hf_hub_url", "ms_hub_url")
-
-
-class DatasetColumns(StrictModel):
-    """Names of the columns, where they differ from LLaMA-Factory's own defaults."""
-
-    prompt: Annotated[
-        str | None,
-        Field(description="The question or instruction (alpaca); the text, for pre-training."),
-    ] = None
-    query: Annotated[str | None, Field(description="What is added to the prompt (alpaca).")] = None
-    response: Annotated[str | None, Field(description="The answer (alpaca).")] = None
-    history: Annotated[
-        str | None, Field(description="Earlier pairs of question and answer (alpaca).")
-    ] = None
-    messages: Annotated[
-        str | None, Field(description="The turns of a conversation (sharegpt, openai).")
-    ] = None
-    system: Annotated[str | None, Field(description="System prompt of the row.")] = None
-    tools: Annotated[
-        str | None,
-        Field(description="The tools of the row: a list of them, written as JSON inside a text."),
-    ] = None
-    images: Annotated[
-        str | None,
-        Field(description="Image files of the row, one `<image>` in its texts for each."),
-    ] = None
-    videos: Annotated[
-        str | None,
-        Field(description="Video files of the row, one `<video>` in its texts for each."),
-    ] = None
-    audios: Annotated[
-        str | None,
-        Field(description="Audio files of the row, one `<audio>` in its texts for each."),
-    ] = None
-    chosen: Annotated[str | None, Field(description="The better answer, for ranking.")] = None
-    rejected: Annotated[str | None, Field(description="The worse answer, for ranking.")] = None
-    kto_tag: Annotated[
-        str | None, Field(description="Whether the answer is a good one, for KTO.")
-    ] = None
-
-
-class DatasetTags(StrictModel):
-    """Keys and roles inside a turn, where they differ from the defaults of the format."""
-
-    role_tag: Annotated[
-        str | None, Field(description="Key of who speaks: `from`, in openai `role`.")
-    ] = None
-    content_tag: Annotated[
-        str | None, Field(description="Key of what is said: `value`, in openai `content`.")
-    ] = None
-    user_tag: Annotated[
-        str | None, Field(description="Role of the user: `human`, in openai `user`.")
-    ] = None
-    assistant_tag: Annotated[
-        str | None, Field(description="Role of the model: `gpt`, in openai `assistant`.")
-    ] = None
-    observation_tag: Annotated[
-        str | None, Field(description="Role of a tool's result: `observation`, in openai `tool`.")
-    ] = None
-    function_tag: Annotated[
-        str | None, Field(description="Role of a tool call: `function_call`.")
-    ] = None
-    system_tag: Annotated[str | None, Field(description="Role of the system prompt: `system`.")] = (
-        None
-    )
 
 
 OPENAI_TAGS = Tags(
@@ -236,7 +172,8 @@ class DatasetSettings(StrictModel):
 
     @model_validator(mode="after")
     def _file_can_be_read(self, info: ValidationInfo) -> Self:
-        directory = (info.context or {}).get("directory")
+        context = info.context or {}
+        directory = context.get("directory")
         if directory is None or self.file is None:
             return self
         # Absolute from here on: a plan must not depend on the directory that it is made in.
@@ -244,7 +181,12 @@ class DatasetSettings(StrictModel):
         if self.media_dir is not None and not media.is_dir():
             raise rule_error(f"media_dir {self.media_dir} is no folder", "correct the path")
         try:
-            self._findings = find(path.resolve(), self.layout, media_folder=media.resolve())
+            self._findings = find(
+                path.resolve(),
+                self.layout,
+                media_folder=media.resolve(),
+                records=context.get("records"),
+            )
         except DataFileError as error:
             raise rule_error(f"file {self.file} {error.rule}", error.way_out) from None
         object.__setattr__(self, "file", path.resolve())

@@ -68,8 +68,8 @@ def find_settings(name: str) -> Path:
     return here.parent / name if name.endswith(".yaml") else here / f"{name}.yaml"
 
 
-def load_settings(path: Path) -> Settings:
-    """The settings of one environment.
+def load_settings(path: Path, *, records: Path | None = None) -> Settings:
+    """The settings of one environment; `records` remembers what was found in its data files.
 
     Raises `SettingsError` with every problem of the file: unreadable, not YAML, or not allowed.
     """
@@ -94,13 +94,17 @@ def load_settings(path: Path) -> Settings:
         raise SettingsError(
             path.name, [Problem(line, "", f"not readable as YAML: {rule}", "Correct that line")]
         ) from error
-    return parse_settings(document, directory=path.parent, source=path.name)
+    return parse_settings(document, directory=path.parent, source=path.name, records=records)
 
 
-def parse_settings(document: Any, *, directory: Path, source: str) -> Settings:
+def parse_settings(
+    document: Any, *, directory: Path, source: str, records: Path | None = None
+) -> Settings:
     """The settings that a parsed document describes; data files are looked up from `directory`."""
     try:
-        settings = Settings.model_validate(document, context={"directory": directory})
+        settings = Settings.model_validate(
+            document, context={"directory": directory, "records": records}
+        )
     except ValidationError as error:
         raise SettingsError(source, find_problems(error)) from error
     if problems := find_inconsistencies(settings):

@@ -180,6 +180,7 @@ def entry(name: str, case: Bad) -> dict[str, Any]:
     return made
 
 
+@pytest.mark.capability("D1", "D2", "D4", "D5")
 @pytest.mark.parametrize(
     "name",
     [*GOOD, "parquet_defaults", "parquet_named", "arrow_defaults", "arrow_named"],
@@ -212,10 +213,13 @@ def test_calls_and_results_of_tools_keep_their_turns(answers: Mapping[str, Any])
     assert first["_system"].startswith("Be brief.")
 
 
-@pytest.mark.parametrize("kind", ["parquet", "arrow"])
-def test_a_generated_model_knows_the_texts_of_tables(client: Any, kind: str) -> None:
-    content = tables_of(client, [ANSWERED])[kind]
-    assert texts_for_a_tokenizer(client, {f"a.{kind}": content}) == ["What is it?", "A stack."]
+def test_a_generated_model_knows_the_texts_of_every_format(client: Any) -> None:
+    files = {f"a.{kind}": content for kind, content in tables_of(client, [ANSWERED]).items()}
+    files |= {"b.csv": b"question,answer\nWhat?,That.\n", "c.txt": b"One.\n\nTwo.\n"}
+    assert texts_for_a_tokenizer(client, files) == [
+        *["What is it?", "A stack."] * 2,
+        *["What?", "That.", "One.", "Two."],
+    ]
 
 
 def test_pictures_are_found(
@@ -250,6 +254,7 @@ def test_what_is_refused_would_be_lost(name: str, answers: Mapping[str, Any]) ->
         assert any(case.trains in text for text in answer["texts"][0]), answer
 
 
+@pytest.mark.capability("D6")
 @pytest.mark.parametrize("name", BAD)
 def test_it_is_refused_with_its_place(name: str, tmp_path: Path) -> None:
     case = BAD[name]

@@ -102,34 +102,47 @@ def data_files(path: Path) -> list[Path]:
 def check_data(path: Path, layout: Layout, *, media_folder: Path) -> Findings:
     """What is known of a file or a folder of files.
 
-    Raises `DataFileError` with everything that LLaMA-Factory would not train on.
+    Raises `DataFileError` with everything that LLaMA-Factory would not train on, and `OSError`.
     """
-    files = data_files(path)
-    found = {file: _check_file(file, layout, Media(layout.media, media_folder)) for file in files}
-    if path.is_dir():
-        digest = digest_of_files({file.name: findings.digest for file, findings in found.items()})
-    else:
-        digest = found[path].digest
+    if not path.is_dir():
+        (file,) = data_files(path)
+        return _check_file(file, layout, Media(layout.media, media_folder))
+    found = {}
+    for file in data_files(path):
+        try:
+            found[file.name] = _check_file(file, layout, Media(layout.media, media_folder))
+        except DataFileError as error:
+            raise DataFileError(f"holds {file.name}, which {error.rule}", error.way_out) from None
+    first, *others = found
+    for name in others:
+        if differing := set(found[first].columns) ^ set(found[name].columns):
+            raise DataFileError(
+                f"holds {first} and {name}, of which one alone has the column "
+                f"{min(differing)!r}: LLaMA-Factory reads them in no order, and takes the columns "
+                "from the first",
+                "give all files of a folder the same columns",
+            )
     counts = [findings.rows for findings in found.values() if findings.rows is not None]
     return Findings(
-        digest=digest,
+        digest=digest_of_files({name: findings.digest for name, findings in found.items()}),
         rows=sum(counts) if counts else None,
-        columns=tuple(sorted({column for each in found.values() for column in each.columns})),
+        columns=found[first].columns,
     )
 
 
 def _check_file(path: Path, layout: Layout, media: Media) -> Findings:
-    try:
-        before = path.stat()
-        if path.suffix in UNCHECKED:
-            with path.open("rb") as file:
-                demand_magic(file.read(8), path.suffix)
-            findings = Findings(digest=file_digest(path), rows=None, columns=())
-        else:
+    before = path.stat()
+    if path.suffix in UNCHECKED:
+        with path.open("rb") as file:
+            demand_magic(file.read(8), path.suffix)
+        findings = Findings(digest=file_digest(path), rows=None, columns=())
+    else:
+        try:
             findings = _check_rows(path, layout, media)
-        after = path.stat()
-    except OSError as error:
-        raise DataFileError(f"cannot be read ({error.strerror})") from error
+        except (ValueError, RecursionError) as error:
+            # Numbers of thousands of digits, and lists within lists without end.
+            raise DataFileError(f"cannot be read ({error})") from error
+    after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise DataFileError("was changed while it was read", "wait until it is written")
     return findings
@@ -175,6 +188,7 @@ class _Check:
                 continue
             if found := columns(row):
                 self.problems.add(number, found)
+                continue
             if self._cells_say_verdicts:
                 self._read_verdict(row)
             if optional is not None and optional not in row:

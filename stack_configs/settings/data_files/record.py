@@ -6,13 +6,12 @@ on. A record that is missing, broken or out of date means that the files are rea
 """
 
 import dataclasses
-import os
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from plan import labels
 from plan.codec import DecodeError, decode, encode
 from plan.identity import digest_of_files, file_digest, identity
 from stack_configs.settings.data_files.check import Findings, check_data, data_files
@@ -23,22 +22,37 @@ VERSION = 1
 """Of the checks: what an earlier version found right may not be."""
 
 SETTLED_NS = 2_000_000_000
-"""A file must be this old before it is remembered: a change within one tick of the file system's
-clock would not show."""
+"""A record must be this much younger than its files: a change within one tick of the file system's
+clock would not show in them."""
 
 Stamp = tuple[int, ...]
 """Size, times of change of content and of inode (ns), and the inode."""
 
 
-def find(path: Path, layout: Layout, *, media_folder: Path) -> Findings:
-    """What is known of a data set; its files are read where that is not remembered.
+def records_folder(environment: Mapping[str, str]) -> Path | None:
+    """The operator's cache folder for records; None for an operator without a home."""
+    home = environment.get("HOME")
+    cache = environment.get("XDG_CACHE_HOME") or (home and f"{home}/.cache")
+    return Path(cache) / labels.NAMESPACE / "data-files" if cache else None
+
+
+def find(
+    path: Path, layout: Layout, *, media_folder: Path, records: Path | None = None
+) -> Findings:
+    """What is known of a data set; its files are read where `records` do not know them.
 
     Raises `DataFileError` as `check_data` does. Nothing is remembered of what is wrong.
     """
-    moment = time.time_ns()
+    name = identity(VERSION, str(path), repr(layout), str(media_folder))
+    try:
+        return _find(path, layout, media_folder, records / f"{name}.json" if records else None)
+    except OSError as error:
+        raise DataFileError(f"cannot be read ({error})") from error
+
+
+def _find(path: Path, layout: Layout, media_folder: Path, place: Path | None) -> Findings:
     data = {str(file): _stamp(file) for file in data_files(path)}
     media = _media_files(media_folder) if layout.media else {}
-    place = _place(path, layout, media_folder)
     known = _read(place)
     if known and known.data == data and known.media.keys() == media.keys():
         findings = known.findings
@@ -48,8 +62,7 @@ def find(path: Path, layout: Layout, *, media_folder: Path) -> Findings:
     if layout.media:
         findings = dataclasses.replace(findings, media=digest_of_files(digests))
     new = _Record(data=data, media=media, digests=digests, findings=findings)
-    settled = all(stamp[1] + SETTLED_NS < moment for stamp in (*data.values(), *media.values()))
-    if place and new != known and settled:
+    if place and new != known:
         _write(place, new)
     return findings
 
@@ -65,10 +78,7 @@ class _Record:
 
 
 def _stamp(file: Path) -> Stamp:
-    try:
-        found = file.stat()
-    except OSError as error:
-        raise DataFileError(f"cannot be read ({error.strerror})") from error
+    found = file.stat()
     return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
@@ -88,33 +98,28 @@ def _digests(folder: Path, media: Mapping[str, Stamp], known: _Record | None) ->
     return {name: unchanged.get(name) or file_digest(folder / name) for name in media}
 
 
-def _place(path: Path, layout: Layout, media_folder: Path) -> Path | None:
-    """Where the record lies; None for an operator without a home."""
-    with suppress(RuntimeError):
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        name = identity(VERSION, str(path), repr(layout), str(media_folder))
-        return cache / "finetune-stack" / "data-files" / f"{name}.json"
-    return None
-
-
 def _read(place: Path | None) -> _Record | None:
+    """The record, where it can be relied on."""
     if place is None:
         return None
     try:
-        return decode(_Record, place.read_bytes())
+        record = decode(_Record, place.read_bytes())
+        written = place.stat().st_mtime_ns
     except (OSError, DecodeError):
         return None
+    stamps = (*record.data.values(), *record.media.values())
+    return record if all(stamp[1] + SETTLED_NS < written for stamp in stamps) else None
 
 
 def _write(place: Path, record: _Record) -> None:
     """Whole or not at all: another `up` may read or write it now. Without it, files are read."""
     with suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=place.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile("w", dir=place.parent, delete=False) as file:
+            try:
                 file.write(encode(record))
-            Path(name).replace(place)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+                file.close()
+                Path(file.name).replace(place)
+            except OSError:
+                Path(file.name).unlink(missing_ok=True)
+                raise

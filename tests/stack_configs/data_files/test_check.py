@@ -51,9 +51,9 @@ class TestFindings:
         folder = tmp_path / "folder"
         folder.mkdir()
         write(folder / "a.jsonl", [GOOD])
-        write(folder / "b.json", [{**GOOD, "more": 1}] * 2)
+        write(folder / "b.json", [GOOD] * 2)
         found = check(folder)
-        assert (found.rows, found.columns) == (3, ("instruction", "more", "output"))
+        assert (found.rows, found.columns) == (3, ("instruction", "output"))
         # What the registration compares before it sends the folder.
         assert found.digest == tree_digest(folder)
 
@@ -93,6 +93,13 @@ class TestProblems:
     def test_a_missing_file(self, tmp_path: Path) -> None:
         assert failure_of(tmp_path / "no.json") == "does not exist"
 
+    @pytest.mark.parametrize("name", ["rows.json", "rows.jsonl"])
+    @pytest.mark.parametrize("value", ["9" * 5_000, "[" * 100_000 + "]" * 100_000])
+    def test_values_beyond_measure(self, tmp_path: Path, name: str, value: str) -> None:
+        content = f'{{"a": {value}}}'
+        (tmp_path / name).write_text(f"[{content}]" if name == "rows.json" else content)
+        assert failure_of(tmp_path / name).startswith("cannot be read (")
+
     def test_folders_of_other_things(self, tmp_path: Path) -> None:
         folder = tmp_path / "folder"
         folder.mkdir()
@@ -102,6 +109,26 @@ class TestProblems:
         assert failure_of(folder) == "holds files of several formats"
         (folder / ".DS_Store").write_text("")
         assert failure_of(folder).startswith("holds .DS_Store, and not only file")
+
+    def test_a_file_of_a_folder_is_named(self, tmp_path: Path) -> None:
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        write(folder / "a.jsonl", [GOOD])
+        write(folder / "b.jsonl", [GOOD, {"instruction": "a", "output": ""}])
+        assert failure_of(folder) == (
+            "holds b.jsonl, which cannot be trained on: line 2 has no text in column 'output'"
+        )
+        write(folder / "b.jsonl", [{**GOOD, "more": "c"}])
+        assert failure_of(folder).startswith(
+            "holds a.jsonl and b.jsonl, of which one alone has the column 'more'"
+        )
+
+    def test_a_row_of_another_kind_is_one_problem(self, tmp_path: Path) -> None:
+        rows = [GOOD, {"instruction": "a", "output": 3}]
+        assert failure_of(write(tmp_path / "rows.jsonl", rows)) == (
+            "cannot be trained on: line 2 has a number in column 'output', and rows before it "
+            "have text"
+        )
 
     def test_ten_are_told_and_the_rest_counted(self, tmp_path: Path) -> None:
         rows = [GOOD, *[{"instruction": "a", "output": None}] * 500]

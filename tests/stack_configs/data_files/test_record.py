@@ -22,8 +22,7 @@ Look = Callable[..., Findings]
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
@@ -59,11 +58,35 @@ def replace_with(path: Path, answer: str) -> None:
 
 
 def find(path: Path, layout: Layout = ALPACA) -> Findings:
-    return record.find(path, layout, media_folder=path.parent / "media")
+    return record.find(
+        path, layout, media_folder=path.parent / "media", records=path.parent / "cache"
+    )
 
 
 def records(cache: Path) -> list[Path]:
-    return list((cache / "finetune-stack" / "data-files").iterdir())
+    return list(cache.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({"HOME": "/home/u"}, Path("/home/u/.cache/finetune-stack/data-files")),
+        ({"HOME": "/home/u", "XDG_CACHE_HOME": "/c"}, Path("/c/finetune-stack/data-files")),
+        (
+            {"HOME": "/home/u", "XDG_CACHE_HOME": ""},
+            Path("/home/u/.cache/finetune-stack/data-files"),
+        ),
+        ({}, None),
+    ],
+)
+def test_where_records_lie(environment: dict[str, str], folder: Path | None) -> None:
+    assert record.records_folder(environment) == folder
+
+
+def test_nothing_is_remembered_unless_asked_for(data: Path, reads: list[Path]) -> None:
+    for _ in range(2):
+        record.find(data, ALPACA, media_folder=data.parent)
+    assert reads == [data, data]
 
 
 def test_an_unchanged_file_is_read_once(data: Path, reads: list[Path]) -> None:
@@ -135,14 +158,19 @@ def test_a_broken_record_is_made_again(
     assert reads == [data, data]
 
 
-def test_a_file_that_was_written_just_now_is_not_remembered(
+def test_a_record_is_relied_on_when_it_is_younger_than_its_files(
     data: Path, reads: list[Path], cache: Path
 ) -> None:
+    # Written a moment ago: a second change in the same moment might not show.
     os.utime(data)
     find(data)
     find(data)
     assert reads == [data, data]
-    assert not cache.exists()
+    (place,) = records(cache)
+    later = place.stat().st_mtime_ns + 2 * record.SETTLED_NS
+    os.utime(place, ns=(later, later))
+    find(data)
+    assert reads == [data, data]
 
 
 def test_nothing_is_remembered_of_what_is_wrong(data: Path, reads: list[Path], cache: Path) -> None:
@@ -160,6 +188,15 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(
     cache.write_text("a file in its place")
     assert find(data) == find(data)
     assert reads == [data, data]
+
+
+def test_a_file_that_cannot_be_opened(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> Findings:
+        raise PermissionError(13, "Permission denied", str(data))
+
+    monkeypatch.setattr(record, "check_data", refuse)
+    with pytest.raises(DataFileError, match=r"cannot be read .*Permission denied"):
+        find(data)
 
 
 def test_a_folder_is_read_again_when_a_file_joins_it(tmp_path: Path, cache: Path) -> None:
