@@ -1,5 +1,6 @@
 """One environment: load the settings, look at the host, plan, deploy one pipeline, export."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,12 +16,16 @@ from planning.host import ask_about_host, ask_for_tokens, judge_host
 from planning.pipeline import plan_pipeline
 from runtime.docker.connection import engine_address
 from runtime.host.look import HostLook
+from stack_configs.settings.data_files.record import records_folder
 from stack_configs.settings.loader import find_settings, load_settings
 
 config = pulumi.Config()
 owner = Owner(stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
 try:
-    settings = load_settings(find_settings(config.get("stack_config") or pulumi.get_stack()))
+    settings = load_settings(
+        find_settings(config.get("stack_config") or pulumi.get_stack()),
+        records=records_folder(os.environ),
+    )
     # A preview that judges the plan alone asks no engine, not even whether it is there.
     is_unseen = settings.host.check == "plan_only" and pulumi.runtime.is_dry_run()
     look = HostLook(settings.host.engine, owner, asks=not is_unseen)

@@ -6,7 +6,7 @@ The same parameters and data give the same bytes. Runs inside the LLaMA-Factory 
 loads as any Llama does, in LLaMA-Factory and in llama.cpp's converter.
 """
 
-# ruff: noqa: PLC0415 - numpy and sentencepiece are in the image only, and a wrong call needs neither
+# ruff: noqa: PLC0415 - numpy, datasets and sentencepiece are in the image only, and a wrong call needs neither
 
 import io
 import json
@@ -19,7 +19,7 @@ from typing import Any, Never
 UNKNOWN = "<unk>"
 CONTEXT_LENGTH = 2048
 INITIAL_SPREAD = 0.02
-ROW_LINES = (".jsonl",)
+LOADERS = {".csv": "csv", ".txt": "text", ".parquet": "parquet", ".arrow": "arrow"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,29 +106,32 @@ def read_texts(paths: Sequence[Path]) -> tuple[str, ...]:
     texts: list[str] = []
     for path in paths:
         try:
-            content = path.read_text(encoding="utf-8")
-            if path.suffix in ROW_LINES:
-                rows: Any = [json.loads(line) for line in content.splitlines() if line.strip()]
-            else:
-                rows = json.loads(content)
-        except OSError as error:
-            raise InputError(f"data file {path}: {error.strerror}") from error
-        except ValueError as error:
-            raise InputError(f"data file {path} is not JSON: {error}") from error
+            rows = _read_rows(path)
+        except (OSError, ValueError) as error:
+            raise InputError(f"data file {path} cannot be read: {error}") from error
         texts += (text for text in _strings(rows) if text.strip())
     if not texts:
         raise InputError(f"no text in {', '.join(map(str, paths))}: a tokenizer needs some")
     return tuple(texts)
 
 
+def _read_rows(path: Path) -> Any:
+    """The rows of a data file, as LLaMA-Factory reads them."""
+    if loader := LOADERS.get(path.suffix):
+        from datasets import load_dataset  # type: ignore[import-not-found]
+
+        return list(load_dataset(loader, data_files=[str(path)], split="train", streaming=True))
+    content = path.read_text(encoding="utf-8-sig")
+    # Not splitlines(): JSON allows its other line separators inside a text.
+    lines = [content] if content.lstrip().startswith("[") else content.split("\n")
+    return [json.loads(line) for line in lines if line.strip()]
+
+
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
             yield from _strings(item)
 
 

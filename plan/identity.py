@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,5 +29,11 @@ def tree_digest(directory: Path, *, files: tuple[str, ...] | None = None) -> str
         if files is not None
         else (path for path in directory.rglob("*") if path.is_file())
     )
-    contents = {path.relative_to(directory).as_posix(): file_digest(path) for path in paths}
-    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+    return digest_of_files(
+        {path.relative_to(directory).as_posix(): file_digest(path) for path in paths}
+    )
+
+
+def digest_of_files(digests: Mapping[str, str]) -> str:
+    """SHA-256 over names and contents: those of a folder, where its files' digests are known."""
+    return hashlib.sha256(json.dumps(dict(digests), sort_keys=True).encode()).hexdigest()

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from plan import labels
 
 DATA = PurePosixPath("/app/data")
+MEDIA = DATA / "media"
 OUTPUT = PurePosixPath("/app/output")
 HF_CACHE = PurePosixPath("/root/.cache/huggingface")
 OLLAMA_STORE = PurePosixPath("/root/.ollama")
@@ -38,6 +39,16 @@ def partial(identity: str) -> PurePosixPath:
 def data_file(digest: str, name: str) -> PurePosixPath:
     """A data file; its folder is its content, so a changed file never overwrites another's."""
     return DATA / "files" / digest[:16] / name
+
+
+def media_folder(digest: str) -> PurePosixPath:
+    """A data set's images, videos and audios, named by what they are."""
+    return MEDIA / digest[:16]
+
+
+def complete_folder(folder: str) -> str:
+    """A file beside a folder in the data volume: all of the folder is there."""
+    return f"{folder}.complete"
 
 
 def data_marker(identity: str) -> PurePosixPath:

@@ -119,13 +119,13 @@ class StepResult:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetFile:
-    """A data set's file here and its place in the data volume."""
+    """A file or a folder of a data set here, and its place in the data volume."""
 
     name: str
     source: str
     """Path from the project's folder."""
     digest: str
-    """SHA-256 of its content."""
+    """SHA-256 of its content; of a folder, over names and contents below it."""
     target: str
 
 

@@ -1,7 +1,7 @@
 """Training runs: the YAML that `llamafactory-cli train` gets, and what it depends on (T2-T8)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from stack_configs.settings.training_runs import Stage, TrainingRunSettings
 
 CONFIG = "train.yaml"
 DEEPSPEED_CONFIG = "deepspeed.json"
+MEDIA = "media"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ def plan_training_run(
     offline: bool,
 ) -> TrainingRunPlan:
     """One run. `datasets` are those that it names, in its order; `offline` forbids any look at the
-    hub.
+    hub, unless a data set is to be had there alone.
 
     `processes` is the number of devices that train together, `all` where nobody could count them.
     """
@@ -69,6 +70,7 @@ def plan_training_run(
     if host.cluster:
         # Every host goes on by itself afterwards, or resumes: none has the files of another.
         arguments["save_on_each_node"] = True
+    offline = offline and all(dataset.data for dataset in datasets)
     info = render_dataset_info(datasets)
     image = around.images.llamafactory
     yields_adapter = settings.finetuning_type == "lora"
@@ -95,6 +97,10 @@ def plan_training_run(
         "output_dir": str(folder),
     }
     files = {paths.DATASET_INFO: info}
+    commands = [f"llamafactory-cli train {folder / CONFIG}"]
+    if media := dict.fromkeys(dataset.media.target for dataset in datasets if dataset.media):
+        located["media_dir"] = str(folder / MEDIA)
+        commands = with_media(folder / MEDIA, media, commands)
     if settings.deepspeed:
         located["deepspeed"] = str(folder / DEEPSPEED_CONFIG)
         files[DEEPSPEED_CONFIG] = deepspeed
@@ -102,10 +108,7 @@ def plan_training_run(
         located["reward_model"] = str(reward_model.step.artefact)
         located["reward_model_type"] = reward_model.kind
     files[CONFIG] = yaml.safe_dump(located, sort_keys=False, allow_unicode=True)
-    commands = [
-        drop_what_cannot_be_resumed(folder, stage=settings.stage),
-        f"llamafactory-cli train {folder / CONFIG}",
-    ]
+    commands.insert(0, drop_what_cannot_be_resumed(folder, stage=settings.stage))
     if not yields_adapter:
         commands.append(complete_tokenizer(folder, template=template, source=weights))
     return TrainingRunPlan(
@@ -138,6 +141,16 @@ def plan_training_run(
         deadline_setting="training_runs[].deadline_hours",
         yields_adapter=yields_adapter,
     )
+
+
+def with_media(folder: PurePosixPath, media: Iterable[str], commands: Iterable[str]) -> list[str]:
+    """The commands while the media folders of several data sets lie in one, as links.
+
+    LLaMA-Factory knows one `media_dir` for all data sets of a run.
+    """
+    sources = " ".join(f"{source}/." for source in media)
+    link = f"rm -rf {folder}; mkdir {folder}; cp -rs {sources} {folder}"
+    return [link, *commands, f"rm -rf {folder}"]
 
 
 def drop_what_cannot_be_resumed(folder: PurePosixPath, *, stage: Stage) -> str:

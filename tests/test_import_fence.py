@@ -38,6 +38,7 @@ ROOMS: Mapping[str, Room] = {
     "in_container": Room(
         packages=frozenset(
             {
+                "datasets",
                 "huggingface_hub",
                 "llamafactory",
                 "numpy",
@@ -49,7 +50,7 @@ ROOMS: Mapping[str, Room] = {
                 "yaml",
             }
         ),
-        longest_module=300,
+        longest_module=310,
     ),
     "toolchain": Room(
         packages=frozenset({"docker", "google", "grpc", "httpx", "requests", "yaml"})

@@ -80,6 +80,13 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     return made
 
 
+@pytest.fixture(autouse=True)
+def operators_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Not that of whoever runs the tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 @pytest.fixture
 def exports(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     found: dict[str, Any] = {}
@@ -144,6 +151,12 @@ class TestDeployment:
         assert exports.keys() == EXPORTS
         assert len(recorder.registered) > 20
         assert [type(questions) for questions in host.asked] == [HostQuestions, TokenQuestions]
+
+    def test_what_was_found_in_data_files_is_remembered(
+        self, host: Host, exports: dict[str, Any], operators_cache: Path
+    ) -> None:
+        run_program("demo")
+        assert len(list(operators_cache.rglob("data-files/*.json"))) == 2
 
     def test_a_stack_that_names_no_environment_is_called_like_it(
         self, host: Host, exports: dict[str, Any]

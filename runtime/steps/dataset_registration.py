@@ -3,12 +3,13 @@
 Deleting removes what an interrupted registration left behind, and no data.
 """
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from plan import paths
-from plan.identity import file_digest
+from plan.identity import file_digest, tree_digest
 from plan.marker import ArtefactMarker
 from plan.step import DatasetFile, DatasetRegistrationStep, Request, StepPlan
 from runtime.docker import archive, containers
@@ -40,7 +41,14 @@ def converge(request: Request[DatasetRegistrationStep]) -> Mapping[str, object]:
             identity=step.identity, step=step.name, stack=owner.stack, token=request.token
         )
         write_marker(engine, container, root=root, path=step.marker, marker=marker)
-    return {"identity": step.identity, "datasets": {file.name: file.target for file in step.files}}
+    return {"identity": step.identity, "datasets": _places(step)}
+
+
+def _places(step: DatasetRegistrationStep) -> dict[str, str]:
+    """Where each data set lies: in the volume, or on a hub."""
+    keys = ("file_name", "hf_hub_url", "ms_hub_url")
+    entries = json.loads(step.info).items()
+    return {name: next(entry[key] for key in keys if key in entry) for name, entry in entries}
 
 
 def delete(request: Request[StepPlan]) -> Mapping[str, int]:
@@ -54,25 +62,46 @@ def delete(request: Request[StepPlan]) -> Mapping[str, int]:
 
 def _upload(engine: Engine, container: str, root: str, files: Sequence[DatasetFile]) -> None:
     for dataset in files:
-        file = PROJECT / dataset.source
-        if not file.is_file():
+        source = PROJECT / dataset.source
+        if not source.exists():
             raise StepError(
-                f"data set {dataset.name}: {file} is not there any more. "
+                f"data set {dataset.name}: {source} is not there any more. "
                 "Put it back, or correct datasets[].file"
             )
-        length = file.stat().st_size
-        # Of another size: an upload that was cut off.
-        if archive.size_of(engine, container, dataset.target) == length:
+        if _is_there(engine, container, dataset, source):
             say(f"register {dataset.name}: already in the volume")
             continue
         # The volume's folder is named by the content: nothing else may get into it.
-        if file_digest(file) != dataset.digest:
+        digest = tree_digest(source) if source.is_dir() else file_digest(source)
+        if digest != dataset.digest:
             raise StepError(
-                f"data set {dataset.name}: {file} changed after `pulumi up` had read it. "
+                f"data set {dataset.name}: {source} changed after `pulumi up` had read it. "
                 "Run `pulumi up` again"
             )
-        say(f"register {dataset.name}: sending {file.name} ({size(length)})")
+        content = _content(dataset, source, root)
+        length = sum(part.stat().st_size for part in content.values() if isinstance(part, Path))
+        say(f"register {dataset.name}: sending {source.name} ({size(length)})")
         began = time.monotonic()
-        name = str(PurePosixPath(dataset.target).relative_to(root))
-        archive.put_files(engine, container, root, {name: file})
+        archive.put_files(engine, container, root, content)
         say(f"register {dataset.name}: sent in {duration(time.monotonic() - began)}")
+
+
+def _is_there(engine: Engine, container: str, dataset: DatasetFile, source: Path) -> bool:
+    if source.is_dir():
+        complete = paths.complete_folder(dataset.target)
+        return archive.size_of(engine, container, complete) is not None
+    # Of another size: an upload that was cut off.
+    return archive.size_of(engine, container, dataset.target) == source.stat().st_size
+
+
+def _content(dataset: DatasetFile, source: Path, root: str) -> dict[str, archive.Content]:
+    """What to write below the volume's root, in this order."""
+    target = PurePosixPath(dataset.target).relative_to(root)
+    if not source.is_dir():
+        return {str(target): source}
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    content: dict[str, archive.Content] = {
+        str(target / path.relative_to(source).as_posix()): path for path in files
+    }
+    # The last of them: it is there only when all others are.
+    return content | {paths.complete_folder(str(target)): b""}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from plan.problem import Problem
+from stack_configs.settings.dataset_use import find_misuse
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
@@ -29,6 +30,7 @@ def find_inconsistencies(settings: Settings) -> list[Problem]:
         *_same_ports(settings),
         *_api_model(settings),
         *_devices_of_ascend(settings),
+        *find_misuse(settings),
         *(
             problem
             for model_index, model in enumerate(settings.models)

@@ -1,140 +1,196 @@
-"""Settings of the data sets; every row must have what LLaMA-Factory will read (D1-D4)."""
+"""Settings of the data sets: where the rows are, and how LLaMA-Factory is to read them (D1-D6)."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, Field, PrivateAttr, ValidationInfo, model_validator
 
-from stack_configs.settings.dataset_rows import Layout, check_rows, read_rows
+from stack_configs.settings.data_files.check import Findings
+from stack_configs.settings.data_files.failure import DataFileError
+from stack_configs.settings.data_files.layout import PLACEHOLDERS, Formatting, Layout, Tags
+from stack_configs.settings.data_files.record import find
+from stack_configs.settings.dataset_columns import DatasetColumns, DatasetTags
 from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import StrictModel
 
+HUB_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$"
 
-class DatasetColumns(StrictModel):
-    """Names of the columns, where they differ from LLaMA-Factory's own defaults."""
-
-    prompt: Annotated[str | None, Field(description="The question or instruction (alpaca).")] = None
-    query: Annotated[str | None, Field(description="What is added to the prompt (alpaca).")] = None
-    response: Annotated[str | None, Field(description="The answer (alpaca).")] = None
-    history: Annotated[
-        str | None, Field(description="Earlier pairs of question and answer (alpaca).")
-    ] = None
-    messages: Annotated[
-        str | None, Field(description="The turns of a conversation (sharegpt).")
-    ] = None
-    system: Annotated[str | None, Field(description="System prompt of the row.")] = None
-    tools: Annotated[str | None, Field(description="Descriptions of the tools of the row.")] = None
-    chosen: Annotated[str | None, Field(description="The better answer, for ranking.")] = None
-    rejected: Annotated[str | None, Field(description="The worse answer, for ranking.")] = None
-    kto_tag: Annotated[
-        str | None, Field(description="Whether the answer is a good one, for KTO.")
-    ] = None
+SOURCES = ("file", "hf_hub_url", "ms_hub_url")
 
 
-class DatasetTags(StrictModel):
-    """Keys and roles inside a ShareGPT turn; the defaults are LLaMA-Factory's own."""
-
-    role_tag: Annotated[str, Field(description="Key of who speaks.")] = "from"
-    content_tag: Annotated[str, Field(description="Key of what is said.")] = "value"
-    user_tag: Annotated[str, Field(description="Role of the user.")] = "human"
-    assistant_tag: Annotated[str, Field(description="Role of the model.")] = "gpt"
-    observation_tag: Annotated[str, Field(description="Role of a tool's result.")] = "observation"
-    function_tag: Annotated[str, Field(description="Role of a tool call.")] = "function_call"
-    system_tag: Annotated[str, Field(description="Role of the system prompt.")] = "system"
+OPENAI_TAGS = Tags(
+    role="role", content="content", user="user", assistant="assistant", observation="tool"
+)
 
 
 class DatasetSettings(StrictModel):
-    """One data file and how it is to be read."""
+    """Rows to train on, and how they are to be read."""
 
     name: Annotated[
         str,
         Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="What training runs call it."),
     ]
     file: Annotated[
-        Path, Field(description="A .json or .jsonl file, relative to the settings file.")
-    ]
+        Path | None,
+        Field(
+            description="A .json, .jsonl, .csv or .txt file, or a folder of files of one format, "
+            "relative to the settings file: every row is checked. Rows of .parquet and .arrow "
+            "files are registered unseen, with `columns` as given or LLaMA-Factory's defaults; "
+            "LLaMA-Factory checks them when it loads them.",
+        ),
+    ] = None
+    hf_hub_url: Annotated[
+        str | None,
+        Field(
+            pattern=HUB_ID,
+            description="A data set of the Hugging Face hub (`owner/name`) in place of a file. It "
+            "is loaded as it is when a run begins: a later change there trains nothing again.",
+        ),
+    ] = None
+    ms_hub_url: Annotated[
+        str | None,
+        Field(
+            pattern=HUB_ID,
+            description="The same of ModelScope.",
+        ),
+    ] = None
+    subset: Annotated[str | None, Field(description="Part of a hub's data set, by name.")] = None
+    folder: Annotated[str | None, Field(description="Folder in a hub's data set.")] = None
+    split: Annotated[
+        str | None,
+        Field(description="Split to train on: `train`, or a part such as `train[:10%]`."),
+    ] = None
+    num_samples: Annotated[
+        int | None,
+        Field(ge=1, description="Rows drawn at random; more than there are repeats some."),
+    ] = None
     # The guide writes `format`; LLaMA-Factory reads `formatting`. Either is understood.
     formatting: Annotated[
-        Literal["alpaca", "sharegpt"],
+        Formatting,
         Field(
             validation_alias=AliasChoices("formatting", "format"),
-            description="alpaca: a row is a question and its answer. sharegpt: a conversation.",
+            description="alpaca: a row is a question and its answer. sharegpt: a conversation. "
+            "openai: OpenAI's messages with `tool_calls`; LLaMA-Factory adds `detailed thinking "
+            "off` to the system prompt of such rows, sharegpt with the tags of openai does not.",
         ),
     ] = "alpaca"
     ranking: Annotated[bool, Field(description="Rows hold chosen and rejected answers.")] = False
+    media_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder that the paths in columns images, videos and audios start from, "
+            "relative to the settings file. All of it is put into the data volume."
+        ),
+    ] = None
     columns: DatasetColumns = DatasetColumns()
     tags: DatasetTags = DatasetTags()
-    _columns_found: frozenset[str] = PrivateAttr(default=frozenset())
+    _findings: Findings | None = PrivateAttr(default=None)
 
     @property
-    def columns_found(self) -> frozenset[str]:
-        """Columns that at least one row has; known once the file was read."""
-        return self._columns_found
+    def findings(self) -> Findings | None:
+        """What the file holds; None for a data set of a hub."""
+        return self._findings
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the rows were read here."""
+        return self._findings is not None and self._findings.rows is not None
+
+    @property
+    def read_tags(self) -> Tags:
+        """The tags, those of the format filled in."""
+        defaults = OPENAI_TAGS if self.formatting == "openai" else Tags()
+        given = self.tags.model_dump(exclude_none=True)
+        named = {tag.removesuffix("_tag"): word for tag, word in given.items()}
+        return Tags(**{**vars(defaults), **named})
 
     @property
     def layout(self) -> Layout:
         """The columns and tags that the rows are read with, defaults filled in."""
         columns = self.columns
-        if self.formatting == "sharegpt":
-            return Layout(
-                messages=columns.messages or "conversations",
-                role_tag=self.tags.role_tag,
-                content_tag=self.tags.content_tag,
-                askers=(self.tags.user_tag, self.tags.observation_tag),
-                answerers=(self.tags.assistant_tag, self.tags.function_tag),
-                system_role=self.tags.system_tag,
-                answers=self._ranked_answers(),
-                verdict=columns.kto_tag,
-            )
+        common: dict[str, Any] = {
+            "formatting": self.formatting,
+            "system": columns.system,
+            "tools": columns.tools,
+            "verdict": columns.kto_tag,
+            "media": tuple(
+                (placeholder, column)
+                for kind, placeholder in PLACEHOLDERS.items()
+                if (column := getattr(columns, kind))
+            ),
+            "ranked": (columns.chosen or "chosen", columns.rejected or "rejected")
+            if self.ranking
+            else (),
+            "declared": tuple(columns.model_dump(exclude_none=True).values()),
+        }
+        if self.formatting != "alpaca":
+            messages = "messages" if self.formatting == "openai" else "conversations"
+            return Layout(messages=columns.messages or messages, tags=self.read_tags, **common)
+        is_text = self.file is not None and self.file.suffix == ".txt"
         return Layout(
-            prompt=columns.prompt or "instruction",
+            prompt=columns.prompt or ("text" if is_text else "instruction"),
             query=columns.query or "input",
-            answers=self._ranked_answers() or self._answers(),
-            verdict=columns.kto_tag,
+            response=None if self.ranking else columns.response or "output",
+            response_is_optional=columns.response is None,
+            history=columns.history,
+            **common,
         )
 
     @property
     def has_answers(self) -> bool:
         """False for texts alone, which only pre-training and PPO can use."""
-        return self.formatting == "sharegpt" or bool(self.layout.answers)
+        if self.formatting != "alpaca" or self.ranking or self.columns.response is not None:
+            return True
+        if self._findings is None or not self.is_checked:
+            # LLaMA-Factory's defaults, answer included, stand only where no column is named.
+            return not self.columns.model_dump(exclude_none=True)
+        return self.layout.response in self._findings.columns
 
-    def _answers(self) -> tuple[str, ...]:
-        """The answer's column. Unnamed and in no row: the data set has prompts alone."""
-        response = self.columns.response or "output"
-        wanted = self.columns.response is not None or response in self._columns_found
-        return (response,) if wanted else ()
-
-    def _ranked_answers(self) -> tuple[str, ...]:
-        if self.ranking:
-            return (self.columns.chosen or "chosen", self.columns.rejected or "rejected")
-        return ()
+    @model_validator(mode="after")
+    def _source_is_clear(self) -> Self:
+        given = [source for source in SOURCES if getattr(self, source) is not None]
+        if len(given) != 1:
+            raise rule_error(
+                "needs one source of rows: a file, or a data set of a hub",
+                f"give one of {', '.join(SOURCES)}",
+            )
+        if self.file is not None and (self.subset or self.folder):
+            raise rule_error(
+                "subset and folder are of a hub's data set, and this one is a file",
+                "remove them, or name the folder as the file",
+            )
+        if self.layout.media and self.file is not None and self.media_dir is None:
+            raise rule_error(
+                "columns name media files, and media_dir does not say where they are",
+                "set media_dir to the folder that their paths start from",
+            )
+        if self.media_dir is not None and not (self.layout.media and self.file):
+            raise rule_error(
+                "media_dir is set, and no column of a file names images, videos or audios",
+                "remove it, or name the column under columns",
+            )
+        return self
 
     @model_validator(mode="after")
     def _file_can_be_read(self, info: ValidationInfo) -> Self:
-        directory = (info.context or {}).get("directory")
-        if directory is None:
+        context = info.context or {}
+        directory = context.get("directory")
+        if directory is None or self.file is None:
             return self
-        path = Path(directory) / self.file
-        rows = read_rows(path)
-        if isinstance(rows, str):
-            raise rule_error(f"file {self.file} {rows}", "correct the path or the file")
-        self._columns_found = frozenset(
-            column for row in rows if isinstance(row, dict) for column in row
-        )
-        if missing := [
-            column
-            for column in self.columns.model_dump(exclude_none=True).values()
-            if column not in self._columns_found
-        ]:
-            raise rule_error(
-                f"file {self.file}: no row has the column {', '.join(map(repr, missing))}",
-                "correct the names under columns",
-            )
-        if problems := check_rows(rows, self.layout):
-            raise rule_error(
-                f"file {self.file}: {'; '.join(problems)}",
-                "correct the rows, or name their columns and tags under columns and tags",
-            )
         # Absolute from here on: a plan must not depend on the directory that it is made in.
+        path, media = (Path(directory) / (given or "") for given in (self.file, self.media_dir))
+        if self.media_dir is not None and not media.is_dir():
+            raise rule_error(f"media_dir {self.media_dir} is no folder", "correct the path")
+        try:
+            self._findings = find(
+                path.resolve(),
+                self.layout,
+                media_folder=media.resolve(),
+                records=context.get("records"),
+            )
+        except DataFileError as error:
+            raise rule_error(f"file {self.file} {error.rule}", error.way_out) from None
         object.__setattr__(self, "file", path.resolve())
+        if self.media_dir is not None:
+            object.__setattr__(self, "media_dir", media.resolve())
         return self

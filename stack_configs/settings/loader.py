@@ -105,8 +105,8 @@ def find_settings(name: str) -> Path:
     return here.parent / name if is_path else here / f"{name}.yaml"
 
 
-def load_settings(path: Path) -> Settings:
-    """The settings of one environment.
+def load_settings(path: Path, *, records: Path | None = None) -> Settings:
+    """The settings of one environment; `records` remembers what was found in its data files.
 
     Raises `SettingsError` with every problem of the file: unreadable, not YAML, or not allowed.
     """
@@ -133,7 +133,7 @@ def load_settings(path: Path) -> Settings:
         # Python reads no number of thousands of digits.
         problem = Problem("the file", "", f"it holds no such number: {error}", "Correct it")
         raise SettingsError(path.name, [problem]) from error
-    return parse_settings(document, directory=path.parent, source=path.name)
+    return parse_settings(document, directory=path.parent, source=path.name, records=records)
 
 
 def _broken_yaml(error: yaml.YAMLError) -> Problem:
@@ -149,14 +149,18 @@ def _broken_yaml(error: yaml.YAMLError) -> Problem:
     )
 
 
-def parse_settings(document: Any, *, directory: Path, source: str) -> Settings:
+def parse_settings(
+    document: Any, *, directory: Path, source: str, records: Path | None = None
+) -> Settings:
     """The settings that a parsed document describes; data files are looked up from `directory`."""
     if isinstance(document, dict):
         document = {
             key: value for key, value in document.items() if not str(key).startswith(EXTENSION)
         }
     try:
-        settings = Settings.model_validate(document, context={"directory": directory})
+        settings = Settings.model_validate(
+            document, context={"directory": directory, "records": records}
+        )
     except ValidationError as error:
         raise SettingsError(source, find_problems(error)) from error
     if problems := find_inconsistencies(settings):

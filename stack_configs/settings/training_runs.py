@@ -17,6 +17,7 @@ OWNED_ARGUMENTS = frozenset(
         "adapter_folder",
         "dataset",
         "dataset_dir",
+        "media_dir",
         "output_dir",
         "template",
         "do_train",

@@ -105,6 +105,28 @@ def test_texts_come_from_every_layout(tmp_path):
     assert texts == ("ask", "answer", "user", "hello")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.json", '[{"a": "ask"}, {"b": "answer"}]'),
+        ("rows.json", '{"a": "ask"}\n{"b": "answer"}\n'),
+        ("rows.jsonl", '\ufeff{"a": "ask"}\r\n\r\n{"b": "answer"}'),
+    ],
+)
+def test_texts_come_from_json_of_either_form(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8", newline="")
+
+    assert tiny_model.read_texts([path]) == ("ask", "answer")
+
+
+def test_a_text_may_hold_a_line_separator(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": "x\u2028y"}\n', encoding="utf-8")
+
+    assert tiny_model.read_texts([path]) == ("x\u2028y",)
+
+
 def test_data_without_text_is_refused(tmp_path):
     path = tmp_path / "empty.json"
     path.write_text("[]")

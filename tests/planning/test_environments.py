@@ -34,7 +34,7 @@ def test_the_demo_needs_no_gpu_no_hub_and_no_ready_image() -> None:
 
 def test_what_the_demo_asks_was_trained() -> None:
     settings = load_settings(FOLDER / "demo.yaml")
-    texts = "".join(dataset.file.read_text() for dataset in settings.datasets)
+    texts = "".join(dataset.file.read_text() for dataset in settings.datasets if dataset.file)
     for model in settings.models:
         for smoke in model.ollama_model.smoke_prompts:
             assert smoke.prompt in texts

@@ -69,6 +69,9 @@ WIDE = {"datasets[].file": "wide.json"}
 TALKS = {"datasets[].file": "wide.json", "datasets[].formatting": "sharegpt"}
 # Either role may take an odd turn, and either an even one: the rows stay in turn.
 ROLES = TALKS | {"datasets[].tags": {"observation_tag": "human", "function_tag": "gpt"}}
+SEEN = WIDE | {"datasets[].columns": {"images": "pictures"}, "datasets[].media_dir": "media"}
+# A generated model needs a file, and the neighbour has but this one data set.
+ON_A_HUB = {"datasets[].file": None, "models[1].base_model": {"hub": "a/b-1B"}}
 
 ROWS: dict[str, Row] = {
     "host.engine": Row("ssh://user@gpu-box", TRANSPORT),
@@ -111,6 +114,21 @@ ROWS: dict[str, Row] = {
         },
     ),
     "datasets[].file": Row("other.json", BASE_MODEL),
+    "datasets[].hf_hub_url": Row(
+        "c/d", TRAINING, given=ON_A_HUB | {"datasets[].hf_hub_url": "a/b"}
+    ),
+    "datasets[].ms_hub_url": Row(
+        "c/d", TRAINING, given=ON_A_HUB | {"datasets[].ms_hub_url": "a/b"}
+    ),
+    "datasets[].subset": Row("x", TRAINING, given=ON_A_HUB | {"datasets[].hf_hub_url": "a/b"}),
+    "datasets[].folder": Row("x", TRAINING, given=ON_A_HUB | {"datasets[].hf_hub_url": "a/b"}),
+    "datasets[].split": Row("train[:50%]", TRAINING),
+    "datasets[].num_samples": Row(5, TRAINING),
+    "datasets[].media_dir": Row("other-media", TRAINING, given=SEEN),
+    **{
+        f"datasets[].columns.{kind}": Row("films", TRAINING, given=SEEN)
+        for kind in ("images", "videos", "audios")
+    },
     "datasets[].formatting": Row("sharegpt", TRAINING, given=WIDE),
     # A run's stage says the same, and the one is refused without the other: on unused data.
     "datasets[].ranking": Row(True, TRANSPORT, at="datasets[1].ranking"),
@@ -227,9 +245,11 @@ ROWS: dict[str, Row] = {
     },
 }
 
+CALL = '{"name": "l", "arguments": {}}'
+"""An answer, and a call of a tool."""
 TURNS = [
     {"from": "human", "value": "j", "role": "human", "content": "k"},
-    {"from": "gpt", "value": "l", "role": "gpt", "content": "m"},
+    {"from": "gpt", "value": CALL, "role": "gpt", "content": CALL},
 ]
 WIDE_ROW = {
     **{"instruction": "a", "input": "b", "output": "c"},
@@ -237,6 +257,7 @@ WIDE_ROW = {
     **{"past": [["g", "h"]], "persona": "i", "functions": "[]"},
     "conversations": TURNS,
     "talk": TURNS,
+    **{"pictures": None, "films": None},
 }
 """It can be read in every way that a row of the table asks for."""
 ANSWERS = {"instruction": "n", "output": "o", "chosen": "p", "rejected": "q", "worse": "r"}
@@ -262,6 +283,9 @@ FACTS = HostFacts(memory_gb=64)
 def base(project: Path, directory: Path) -> Document:
     """Two models, one of them with every step, and every service."""
     (directory / "own.pem").write_text("PEM")
+    for folder in ("media", "other-media"):
+        (directory / folder).mkdir()
+    (directory / "other-media/a.png").write_bytes(b"picture")
     for name, row in FILES.items():
         (directory / name).write_text(json.dumps([row]))
     document = copy.deepcopy(DOCUMENT)

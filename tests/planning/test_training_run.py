@@ -16,7 +16,7 @@ from plan.paths import RUNS
 from plan.pipeline import PipelinePlan
 from plan.step import ContainerStepPlan
 from planning.training_arguments import deepspeed_config, render_arguments
-from planning.training_run import drop_what_cannot_be_resumed
+from planning.training_run import drop_what_cannot_be_resumed, with_media
 from planning.weights import Weights
 from stack_configs.settings.training_runs import Stage, TrainingRunSettings
 from tests.planning.conftest import step_of
@@ -234,3 +234,23 @@ class TestResuming:
     def test_it_is_dropped_before_the_training_begins(self, train: Train) -> None:
         script = train().container.command[-1]
         assert script.index("trainer_state.json") < script.index("llamafactory-cli train")
+
+
+class TestMedia:
+    def test_folders_lie_in_one_while_the_commands_run(self, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            (tmp_path / name / "deep").mkdir(parents=True)
+            (tmp_path / name / "deep" / f"{name}.png").write_text(name)
+        folder = PurePosixPath(tmp_path) / "media"
+        commands = with_media(
+            folder,
+            [f"{tmp_path}/one", f"{tmp_path}/two"],
+            [f"cat {folder}/deep/one.png {folder}/deep/two.png"],
+        )
+        # The second time finds what a killed run had left.
+        killed, again = "; ".join(commands[:-1]), "; ".join(commands)
+        for script in (killed, again):
+            done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, check=True)
+            assert done.stdout == "onetwo"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+        assert (tmp_path / "one/deep/one.png").read_text() == "one"

@@ -2,12 +2,13 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from plan.container import Mount
-from plan.identity import file_digest
+from plan.identity import file_digest, tree_digest
 from plan.step import DatasetFile, DatasetRegistrationStep
 from tests.runtime.conftest import IMAGE, Bench, end
 
@@ -129,3 +130,59 @@ def test_delete_leaves_the_data(bench: Bench, faq: Path):
     bench.run("dataset-registration", "converge", step)
     assert bench.run("dataset-registration", "delete", step).result == {"removed": 0}
     assert look(bench, "ls /app/data/files/d1").strip() == "faq.json"
+
+
+class TestFolders:
+    """Data in many files, and the images, videos and audios that rows name."""
+
+    @pytest.fixture
+    def step(self, bench: Bench, tmp_path: Path) -> DatasetRegistrationStep:
+        folder = tmp_path / "media"
+        (folder / "deep").mkdir(parents=True)
+        (folder / "a.png").write_bytes(b"first")
+        (folder / "deep/b.png").write_bytes(b"second")
+        media = DatasetFile(
+            name="faq",
+            source=str(folder),
+            digest=tree_digest(folder),
+            target="/app/data/media/d2",
+        )
+        (tmp_path / "faq.json").write_text("[]")
+        step = registration(bench, tmp_path / "faq.json")
+        return replace(step, files=(*step.files, media))
+
+    def test_all_of_it_is_sent(self, bench: Bench, step: DatasetRegistrationStep):
+        outcome = bench.run("dataset-registration", "converge", step)
+        assert outcome.code == 0, outcome.words
+        assert outcome.result["datasets"] == {"faq": "/app/data/files/d1/faq.json"}
+        assert look(bench, "cd /app/data/media; cat d2/a.png d2/deep/b.png") == "firstsecond"
+        # What lies beside the folder is none of its files: LLaMA-Factory reads whole folders.
+        assert look(bench, "find /app/data/media/d2 -type f | wc -l").strip() == "2"
+
+    def test_it_is_sent_once(self, bench: Bench, step: DatasetRegistrationStep):
+        bench.run("dataset-registration", "converge", step)
+        second = bench.run("dataset-registration", "converge", step)
+        assert second.words.count("already in the volume") == 2
+
+    def test_one_that_was_cut_off_is_sent_again(self, bench: Bench, step: DatasetRegistrationStep):
+        look(bench, "mkdir -p /app/data/media/d2; echo half > /app/data/media/d2/a.png")
+        bench.run("dataset-registration", "converge", step)
+        assert look(bench, "cd /app/data/media; cat d2/a.png d2/deep/b.png") == "firstsecond"
+
+    def test_one_that_changed_meanwhile_is_refused(
+        self, bench: Bench, step: DatasetRegistrationStep
+    ):
+        (Path(step.files[1].source) / "c.png").write_bytes(b"third")
+        outcome = bench.run("dataset-registration", "converge", step)
+        assert outcome.code == 1
+        assert "media changed after `pulumi up` had read it" in outcome.words
+
+
+def test_a_hubs_data_set_is_registered_and_nothing_is_sent(bench: Bench, faq: Path):
+    info = '{"far": {"hf_hub_url": "acme/far"}}\n'
+    step = replace(registration(bench, faq), files=(), info=info)
+    outcome = bench.run("dataset-registration", "converge", step)
+    assert outcome.result["datasets"] == {"far": "acme/far"}
+    assert look(bench, "cat /app/data/dataset_info.json; ls /app/data") == (
+        info + "dataset_info.json\nregistrations\n"
+    )
