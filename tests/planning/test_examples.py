@@ -60,7 +60,8 @@ class TestEachExample:
 
     def test_what_it_asks_was_trained(self, path: Path) -> None:
         settings = load_settings(path)
-        texts = "".join(dataset.file.read_text(encoding="utf-8") for dataset in settings.datasets)
+        files = [dataset.file for dataset in settings.datasets if dataset.file]
+        texts = "".join(file.read_text(encoding="utf-8") for file in files)
         for model in settings.models:
             for smoke in model.ollama_model.smoke_prompts:
                 assert smoke.prompt in texts
@@ -68,6 +69,7 @@ class TestEachExample:
 
     def test_it_shares_the_small_data(self, path: Path) -> None:
         for dataset in load_settings(path).datasets:
+            assert dataset.file
             assert dataset.file.parent == FOLDER / "data"
             assert dataset.file.stat().st_size < 2000
 
