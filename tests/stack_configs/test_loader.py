@@ -74,7 +74,7 @@ class TestScalars:
 
     @given(st.text(alphabet=string.printable, max_size=40))
     def test_quoted_text_stays_text(self, text: str) -> None:
-        assert read(yaml.safe_dump({"key": text}))["key"] == text
+        assert read(yaml.safe_dump({"key": text}, default_style='"'))["key"] == text
 
 
 class TestFile:
