@@ -267,6 +267,9 @@ def main() -> None:
     make_model(MODEL, 370)
     # So that every fork has them.
     if sys.argv[1] == "trainings":
+        import llamafactory.api.app  # type: ignore[import-not-found]
+        import llamafactory.train.tuner  # type: ignore[import-not-found]  # noqa: F401
+
         failures = TRAININGS
     else:
         import convert_hf_to_gguf  # noqa: F401
