@@ -70,8 +70,8 @@ def model_with(name: str, **config: object) -> str:
     return str(folder)
 
 
-def model_without_tokenizer(**config: object) -> str:
-    folder = Path(model_with("untold", **config))
+def model_without_tokenizer(name: str, **config: object) -> str:
+    folder = Path(model_with(name, **config))
     for file in folder.glob("tokenizer*"):
         file.unlink()
     return str(folder)
@@ -81,7 +81,9 @@ def model_of_another_tokenizer() -> str:
     """A byte-pair tokenizer that is nobody's original."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers  # type: ignore
 
-    folder = model_without_tokenizer(architectures=["Qwen2ForCausalLM"], model_type="qwen2")
+    folder = model_without_tokenizer(
+        "other", architectures=["Qwen2ForCausalLM"], model_type="qwen2"
+    )
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -232,7 +234,7 @@ CONVERSIONS: Mapping[str, Callable[[], Callable[[str], None]]] = {
         model_with("newer", architectures=["Llama9ForCausalLM"], model_type="llama9")
     ),
     "converter-tokenizer": lambda: convert(
-        model_without_tokenizer(architectures=["GemmaForCausalLM"], model_type="gemma")
+        model_without_tokenizer("untold", architectures=["GemmaForCausalLM"], model_type="gemma")
     ),
     "converter-pre-tokenizer": lambda: convert(model_of_another_tokenizer()),
 }

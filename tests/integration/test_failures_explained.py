@@ -29,6 +29,13 @@ PROGRAMS = {
     "failures.py": Path(__file__).parent / "failures.py",
     "tiny_model.py": PROJECT / "in_container/tiny_model.py",
 }
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+    # Where the converter is, in the image that has it.
+    "PYTHONPATH": "/opt/llama.cpp",
+}
 LIMITS = {
     # More than this program's shared memory and disk need, and less than the failures do.
     "shm_size": "1m",
@@ -74,7 +81,7 @@ def run(engine: Engine, image: str, command: list[str], **options: Any) -> str:
         command[1:],
         entrypoint=command[0],
         network_mode="none",
-        environment={"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        environment=ENVIRONMENT,
         **options,
     )
     try:
@@ -83,7 +90,7 @@ def run(engine: Engine, image: str, command: list[str], **options: Any) -> str:
         container.start()
         code = container.wait(timeout=600)["StatusCode"]
         assert code == 0, container.logs(tail=30).decode()
-        return str(container.logs(stderr=bool(options.get("tty"))).decode())
+        return str(container.logs(stderr=False).decode())
     finally:
         container.remove(force=True)
 
@@ -93,12 +100,7 @@ def logs(engine: Engine, images: ImagesPlan) -> Mapping[str, str]:
     """The log of each failure."""
     program = ["python", "/tmp/failures.py"]
     trainings = run(engine, images.llamafactory.reference, [*program, "trainings"], **LIMITS)
-    conversions = run(
-        engine,
-        images.converter.reference,
-        [*program, "conversions"],
-        working_dir="/opt/llama.cpp",
-    )
+    conversions = run(engine, images.converter.reference, [*program, "conversions"])
     served = run(engine, images.ollama.reference, ["sh", "-c", f"exec 2>&1\n{OLLAMA}\ntrue"])
     found: dict[str, str] = {}
     for output in (trainings, conversions):
