@@ -3,6 +3,10 @@
 import re
 from dataclasses import dataclass
 
+from runtime.report.symptoms.host import STATIC_TLS
+from runtime.report.symptoms.symptom import Symptom
+from runtime.report.symptoms.table import SYMPTOMS
+
 LOG_LINES = 30
 """Shown when nothing known is found in the log."""
 EVIDENCE_LENGTH = 300
@@ -11,7 +15,11 @@ KILLED = 137
 LAUNCHER = re.compile(r"^.*torch/distributed/elastic/.*failed \(exitcode", re.MULTILINE)
 """Where torchrun begins to tell at length that one of its processes failed, and not why."""
 
-STATIC_TLS = re.compile(r"cannot allocate memory in static TLS block")
+SIGN_OF_LIFE = re.compile(r"\[INFO\|[^\n]*|\{'loss': (?!'?nan)[^\n]*")
+"""What went well: what was complained of before it was overcome. Bars of progress are none, they
+are drawn once more when all is over."""
+
+TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,70 +33,14 @@ class Diagnosis:
         return f"{self.cause}\n  {self.way_out}."
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Symptom:
-    pattern: re.Pattern[str]
-    diagnosis: Diagnosis
-
-
-def _symptom(pattern: str, cause: str, way_out: str) -> _Symptom:
-    compiled = re.compile(pattern, re.IGNORECASE)
-    return _Symptom(pattern=compiled, diagnosis=Diagnosis(cause=cause, way_out=way_out))
-
-
-_SYMPTOMS = (
-    _symptom(
-        STATIC_TLS.pattern,
-        "a library found no room left in the static TLS block of its process",
-        "Rebuild the image with `pulumi up`: a newer scikit-learn may have moved its libgomp, "
-        "which the step preloads",
-    ),
-    _symptom(
-        r"(cuda|hip|npu)[^\n]{0,40} out of memory|torch\.(cuda\.)?OutOfMemoryError"
-        r"|CUBLAS_STATUS_ALLOC_FAILED",
-        "the GPU ran out of memory",
-        "In training_runs[]: lower per_device_train_batch_size (and raise "
-        "gradient_accumulation_steps by as much), set precision: bf16, "
-        "gradient_checkpointing: true, a smaller cutoff_len, or quantization_bit: 4 (QLoRA)",
-    ),
-    _symptom(
-        r"bus error|insufficient shared memory|unable to (write to|open shared memory)[^\n]*"
-        r"|/dev/shm[^\n]*no space left",
-        "shared memory ran out",
-        "Raise host.shm_size_gb (16 or 32 is usual)",
-    ),
-    _symptom(
-        r"no space left on device|disk quota exceeded",
-        "the disk is full",
-        "Make room at the engine's data root (docker system df shows what is in use), then run "
-        "`pulumi up` again: the step goes on from its last checkpoint",
-    ),
-    _symptom(
-        r"gated repo|401 client error|403 client error|GatedRepoError|invalid user token",
-        "the model hub refused access to the model",
-        "Accept the model's terms on its page, then hand over a token that may read it: "
-        "`pulumi config set --secret hub_token`",
-    ),
-    _symptom(
-        r"repository not found|RepositoryNotFoundError|RevisionNotFoundError",
-        "the model hub does not know this model or revision",
-        "Look at models[].base_model.hub and .revision; for a private model: "
-        "`pulumi config set --secret hub_token`",
-    ),
-    _symptom(
-        r"LocalEntryNotFoundError|couldn't connect to|max retries exceeded|connection refused"
-        r"|name or service not known|temporary failure in name resolution|network is unreachable"
-        r"|offline mode is enabled|OfflineModeIsEnabled",
-        "the model could not be fetched: the hub cannot be reached from the container",
-        "Check the host's network, proxy and mirror settings (images.mirrors), or put the weights "
-        "into a volume and name their folder in models[].base_model.path",
-    ),
-)
-
 _OUT_OF_RAM = Diagnosis(
     cause="the kernel ended it because the host's memory ran out",
-    way_out="Stop what else uses memory (docker stats), lower per_device_train_batch_size or "
-    "cutoff_len, or take a host with more memory",
+    way_out="Stop what else uses memory (docker stats), or take a host with more memory",
+)
+_TRAINING_OUT_OF_RAM = Diagnosis(
+    cause=_OUT_OF_RAM.cause,
+    way_out="Stop what else uses memory (docker stats), lower "
+    "training_runs[].per_device_train_batch_size or .cutoff_len, or take a host with more memory",
 )
 _KILLED = Diagnosis(
     cause="it was killed from outside (docker kill, or the host's memory ran out)",
@@ -97,13 +49,16 @@ _KILLED = Diagnosis(
 )
 
 
-def diagnose(log: str, *, exit_code: int, out_of_memory: bool) -> Diagnosis:
-    """The best explanation of a failed step; its last words where there is no better one."""
+def diagnose(log: str, *, failed: str, exit_code: int, out_of_memory: bool) -> Diagnosis:
+    """The best explanation of a failure; its last words where there is no better one.
+
+    `failed` is the noun of a step, or the section of the settings that a service is configured in:
+    what helps the one is of no use to the other.
+    """
     if out_of_memory:
-        return _OUT_OF_RAM
-    for symptom in _SYMPTOMS:
-        if found := symptom.pattern.search(log):
-            return _with_evidence(symptom.diagnosis, log, found.start())
+        return _TRAINING_OUT_OF_RAM if failed == "training-run" else _OUT_OF_RAM
+    if known := explain(log, failed=failed):
+        return known
     if exit_code == KILLED:
         return _KILLED
     told = log[: launcher.start()] if (launcher := LAUNCHER.search(log)) else log
@@ -112,15 +67,50 @@ def diagnose(log: str, *, exit_code: int, out_of_memory: bool) -> Diagnosis:
     return Diagnosis(cause=f"its last words:\n{shown}", way_out="Put that right and run again")
 
 
-def _with_evidence(diagnosis: Diagnosis, log: str, position: int) -> Diagnosis:
-    """The same with the line that told; an operator may know better than a table."""
-    line = log[log.rfind("\n", 0, position) + 1 :].split("\n", 1)[0].strip()[:EVIDENCE_LENGTH]
-    return Diagnosis(cause=f"{diagnosis.cause}:\n    | {line}", way_out=diagnosis.way_out)
+def explain(log: str, *, failed: str) -> Diagnosis | None:
+    """What a known symptom in the log tells, with the line that it is known by."""
+    for text in (_last_failure(log), _last_traceback(log)):
+        if found := _find(text):
+            symptom, evidence = found
+            cause = f"{symptom.cause}:\n    | {evidence}"
+            return Diagnosis(cause=cause, way_out=symptom.way_out_of(failed))
+    return None
+
+
+def _last_failure(log: str) -> str:
+    """What was said after all went well for the last time."""
+    signs = list(SIGN_OF_LIFE.finditer(log))
+    return log[signs[-1].end() :] if signs else log
+
+
+def _last_traceback(log: str) -> str:
+    """From the last error on: of processes that run together, one may go on for a while."""
+    begin = log.rfind(TRACEBACK)
+    return log[begin:] if begin >= 0 else ""
+
+
+def _find(text: str) -> tuple[Symptom, str] | None:
+    """The symptom that explains most, and its line: an operator may know better than a table.
+
+    One that is not general before one that is; of these, the one that stands last: what was
+    complained of before may have been overcome, or be the same in other words.
+    """
+    best: tuple[tuple[bool, int], Symptom, int] | None = None
+    for symptom in SYMPTOMS:
+        for match in symptom.pattern.finditer(text):
+            line = text.rfind("\n", 0, match.end() - 1) + 1
+            rank = (not symptom.is_general, line)
+            if best is None or rank > best[0]:
+                best = rank, symptom, line
+    if best is None:
+        return None
+    _, symptom, line = best
+    return symptom, text[line:].split("\n", 1)[0].strip()[:EVIDENCE_LENGTH]
 
 
 def ran_out_of_static_tls(log: str) -> bool:
     """Whether preloading the library would have helped (F5)."""
-    return STATIC_TLS.search(log) is not None
+    return re.search(STATIC_TLS, log) is not None
 
 
 def preloading(command: tuple[str, ...], pattern: str) -> tuple[str, ...]:

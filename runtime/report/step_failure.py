@@ -29,7 +29,9 @@ def tell_failure(
             f"{step.what} ended well but left nothing at {step.artefact}. "
             f"Its log: docker logs {step.name}"
         )
-    found = diagnose(log, exit_code=code, out_of_memory=bool(state.get("OOMKilled")))
+    found = diagnose(
+        log, failed=step.noun, exit_code=code, out_of_memory=bool(state.get("OOMKilled"))
+    )
     return (
         f"{step.what} failed with exit code {code} after {duration(seconds)}: {found}\n"
         f"  Its log: docker logs {step.name}. What it made so far stays in {step.partial}"

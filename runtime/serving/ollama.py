@@ -10,6 +10,7 @@ from runtime.docker.engine import Engine
 from runtime.docker.execution import TIMED_OUT, Execution, execute
 from runtime.failure import StepError
 from runtime.program import say
+from runtime.report.diagnosis import explain
 from runtime.report.progress import CommandWords, clean
 
 PATIENCE_SECONDS = 60.0
@@ -109,12 +110,13 @@ class Ollama:
                 f"`{words}` in container {self._server} had not ended after the deadline of "
                 f"{self._seconds:.0f} s and was stopped. Free the host, then run again"
             )
-        said = clean(execution.errors or execution.output).strip().splitlines()[-5:]
+        said = clean(execution.errors or execution.output).strip()
+        shown = "\n" + "\n".join(f"    | {line}" for line in said.splitlines()[-5:])
+        known = explain(said, failed="ollama-model")
         raise StepError(
             f"`{words}` in container {self._server} failed with exit code "
-            f"{execution.exit_code}:\n"
-            + "\n".join(f"    | {line}" for line in said)
-            + f"\n  The server's log: docker logs {self._server}"
+            f"{execution.exit_code}:{f' {known}' if known else shown}\n"
+            f"  The server's log: docker logs {self._server}"
         )
 
 

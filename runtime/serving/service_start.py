@@ -101,7 +101,12 @@ def _has_failed(state: Mapping[str, Any]) -> bool:
 
 def _failure(engine: Engine, step: ServiceStartStep, state: Mapping[str, Any]) -> str:
     log = _log(engine, step, lines=LOG_TAIL)
-    found = diagnose(log, exit_code=int(state["ExitCode"]), out_of_memory=bool(state["OOMKilled"]))
+    found = diagnose(
+        log,
+        failed=step.settings,
+        exit_code=int(state["ExitCode"]),
+        out_of_memory=bool(state["OOMKilled"]),
+    )
     # One that the engine has started again has no exit code any more.
     how = "again and again" if state["Status"] == "running" else f"(exit code {state['ExitCode']})"
     return (

@@ -32,7 +32,7 @@ from runtime.steps.gpu_turn import wait_for_turn
 
 KIND = ContainerStepPlan
 PROJECT = Path(__file__).resolve().parents[2]
-LOG_TAIL = 200
+LOG_TAIL = 2000
 AT_WORK = ("running", "paused", "restarting")
 GOING = ("removing", "dead")
 

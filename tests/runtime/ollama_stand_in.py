@@ -16,7 +16,7 @@ PROGRAM = rf"""#!/bin/sh
 set -e
 echo "$@" >> {OLLAMA_STORE}/calls
 while [ -e {OLLAMA_STORE}/hold-"$1" ]; do sleep 0.05; done
-[ ! -e {OLLAMA_STORE}/fail-"$1" ] || {{ echo 'Error: no space left' >&2; exit 1; }}
+[ ! -e {OLLAMA_STORE}/fail-"$1" ] || {{ echo 'Error: no space left on device' >&2; exit 1; }}
 path() {{
     case $1 in */*) name=$1 ;; *) name=library/$1 ;; esac
     echo "{MANIFESTS}/$(echo "$name" | tr : /)"

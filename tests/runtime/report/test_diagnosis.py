@@ -16,32 +16,34 @@ from runtime.report.diagnosis import diagnose, preloading, ran_out_of_static_tls
         ("OSError: [Errno 28] No space left on device", "data root"),
         ("GatedRepoError: 401 Client Error. Access to model is restricted", "hub_token"),
         ("huggingface_hub.errors.RepositoryNotFoundError: 404", "base_model.hub"),
-        ("OSError: We couldn't connect to 'https://hub' to load", "mirror"),
-        ("Temporary failure in name resolution", "network"),
+        ("OSError: We couldn't connect to 'https://hub' to load", "base_model.path"),
+        ("Temporary failure in name resolution", "DNS servers"),
         ("libgomp.so: cannot allocate memory in static TLS block", "scikit-learn"),
     ],
 )
 def test_a_known_line_names_the_way_out_and_is_shown(line: str, named: str):
-    found = str(diagnose(f"before\n{line}\nafter", exit_code=1, out_of_memory=False))
+    found = str(
+        diagnose(f"before\n{line}\nafter", failed="training-run", exit_code=1, out_of_memory=False)
+    )
     assert named in found
     assert f"| {line}" in found
     assert "before" not in found
 
 
 def test_what_the_kernel_says_counts_more_than_any_log():
-    found = diagnose("CUDA out of memory", exit_code=137, out_of_memory=True)
+    found = diagnose("CUDA out of memory", failed="training-run", exit_code=137, out_of_memory=True)
     assert "host's memory" in found.cause
 
 
 def test_a_killed_step_is_not_searched_for_a_reason_in_vain():
-    found = diagnose("step 12\n", exit_code=137, out_of_memory=False)
+    found = diagnose("step 12\n", failed="training-run", exit_code=137, out_of_memory=False)
     assert "killed" in found.cause
     assert "checkpoint" in found.way_out
 
 
 def test_an_unknown_failure_shows_the_last_thirty_lines():
     log = "\n".join(f"line {number}" for number in range(100))
-    cause = diagnose(log, exit_code=1, out_of_memory=False).cause
+    cause = diagnose(log, failed="training-run", exit_code=1, out_of_memory=False).cause
     assert "line 70" in cause
     assert "line 69" not in cause
 
@@ -53,13 +55,15 @@ def test_the_reason_is_not_hidden_behind_what_torchrun_says_of_it():
         + "a summary\n"
         * 50
     )
-    cause = diagnose(log, exit_code=1, out_of_memory=False).cause
+    cause = diagnose(log, failed="training-run", exit_code=1, out_of_memory=False).cause
     assert "ValueError: the reason" in cause
     assert "summary" not in cause
 
 
 def test_a_silent_failure_is_told_as_one():
-    assert "(nothing)" in diagnose("", exit_code=1, out_of_memory=False).cause
+    assert (
+        "(nothing)" in diagnose("", failed="training-run", exit_code=1, out_of_memory=False).cause
+    )
 
 
 def test_only_the_static_tls_block_calls_for_preloading():

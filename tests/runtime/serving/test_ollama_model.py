@@ -145,7 +145,8 @@ class TestFailure:
         ollama.fail("cp")
         outcome = serve(bench, model(bench))
         assert outcome.code == 1
-        assert "| Error: no space left" in outcome.words
+        assert "| Error: no space left on device" in outcome.words
+        assert "volumes.ollama.host_path" in outcome.words
         assert ollama.models() == []
 
     def test_the_deadline_holds_inside_the_container(self, bench: Bench, ollama: OllamaStandIn):

@@ -63,6 +63,8 @@ def test_one_that_ends_at_its_start_is_told_at_once_with_its_last_words(bench: B
     assert time.monotonic() - began < 5
     assert (outcome.code, outcome.output) == (1, "")
     assert f"container {step.name} ended (exit code 3): the GPU ran out of memory" in outcome.words
+    assert "api.model" in outcome.words
+    assert "training_runs" not in outcome.words
     assert "configured in api" in outcome.words
     assert f"docker logs {step.name}" in outcome.words
 
