@@ -1,5 +1,6 @@
 """A service that must answer: waited for, started again, and explained when it ends."""
 
+import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,8 @@ from plan.step import ServiceStartStep
 from tests.runtime.conftest import IMAGE, Bench, Heard, Outcome
 
 pytestmark = pytest.mark.engine
+SOON_SECONDS = 20
+"""Of a deadline of minutes."""
 
 ANSWERS = "touch /tmp/answers; exec sleep 600"
 
@@ -60,9 +63,11 @@ def test_one_that_ends_at_its_start_is_told_at_once_with_its_last_words(bench: B
     step = make(bench, "echo 'torch.OutOfMemoryError: CUDA out of memory'; exit 3")
     began = time.monotonic()
     outcome = converge(bench, step)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < SOON_SECONDS
     assert (outcome.code, outcome.output) == (1, "")
-    assert f"container {step.name} ended (exit code 3): the GPU ran out of memory" in outcome.words
+    # The engine may have started it again before the look.
+    how = r"(\(exit code 3\)|again and again)"
+    assert re.search(f"container {step.name} ended {how}: the GPU ran out of memory", outcome.words)
     assert "api.model" in outcome.words
     assert "training_runs" not in outcome.words
     assert "configured in api" in outcome.words
