@@ -13,6 +13,7 @@ from plan.owner import Owner
 from plan.problem import Problem, SettingsError
 from planning.advice.advice import find_accelerator_advice, find_advice
 from planning.host import ask_about_host, ask_for_tokens, judge_host
+from planning.hub_model import downloads
 from planning.pipeline import plan_pipeline
 from runtime.docker.connection import engine_address
 from runtime.host.look import HostLook
@@ -28,11 +29,13 @@ try:
     )
     # A preview that judges the plan alone asks no engine, not even whether it is there.
     is_unseen = settings.host.check == "plan_only" and pulumi.runtime.is_dry_run()
-    look = HostLook(settings.host.engine, owner, asks=not is_unseen)
+    look = HostLook(
+        settings.host.engine, owner, asks=not is_unseen, hub_token=config.get("hub_token")
+    )
     report = look.report(ask_about_host(settings, owner))
     plan = plan_pipeline(settings, owner=owner, facts=report.facts)
     tokens = look.tokens(ask_for_tokens(plan))
-    judge_host(settings, report, tokens)
+    judge_host(settings, plan, report, tokens)
 except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
     raise pulumi.RunError(str(error)) from None
@@ -46,6 +49,8 @@ def warn(advice: Sequence[Problem]) -> None:
 
 has_api_key = bool(config.get("api_key"))
 warn(find_advice(settings, report.facts, has_api_key=has_api_key))
+for model, told in downloads(settings, plan, report.facts, tokens).items():
+    pulumi.log.info(f"{model}: {told.size_gb:.2f} GB are fetched before anything trains")
 # The provider's own way to an engine differs from the docker client's. One whose host is not known
 # is not configured, and asks no engine.
 engine: Any = pulumi.UNKNOWN if is_unseen else engine_address(plan.engine)

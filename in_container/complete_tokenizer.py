@@ -1,6 +1,6 @@
 """Completes the tokenizer of a whole model that LLaMA-Factory has written.
 
-Usage: complete_tokenizer.py [--revision REVISION] [--cache-dir DIRECTORY]
+Usage: complete_tokenizer.py [--revision REVISION]
            --begin-token | --no-begin-token  SOURCE MODEL_DIRECTORY
 
 With transformers 5 neither training nor export writes `tokenizer.model`, the list of added tokens
@@ -8,7 +8,7 @@ or `add_bos_token`. The converter of llama.cpp needs the first two for a sentenc
 without them it spells special tokens out as text, and the model no longer sees where a turn ends.
 Without the third the served model gets a token before every question that it may never have seen.
 
-SOURCE is the model that was trained: a folder, or an id of the hub.
+SOURCE is the model that was trained: a folder, or an id of the hub that has been fetched.
 Runs inside the LLaMA-Factory image.
 """
 
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 VOCABULARY = "tokenizer.model"
+MODEL_CONFIG = "config.json"
 CONFIG = "tokenizer_config.json"
 TOKENIZER = "tokenizer.json"
 
@@ -31,26 +32,21 @@ class InputError(Exception):
     """The tokenizer cannot be completed."""
 
 
-def find_vocabulary(source: str, *, revision: str, cache: Path | None = None) -> Path | None:
+def find_vocabulary(source: str, *, revision: str) -> Path | None:
     """The sentencepiece vocabulary of `source`; None where it has none (a BPE tokenizer)."""
     folder = Path(source)
-    if folder.is_dir():
-        return folder / VOCABULARY if (folder / VOCABULARY).exists() else None
-    from huggingface_hub import hf_hub_download  # type: ignore[import-not-found]
-    from huggingface_hub.errors import (  # type: ignore[import-not-found]
-        EntryNotFoundError,
-        LocalEntryNotFoundError,
-    )
+    if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache  # type: ignore[import-not-found]
 
-    try:
-        return Path(hf_hub_download(source, VOCABULARY, cache_dir=cache, revision=revision))
-    except LocalEntryNotFoundError as error:
-        # Not the same as a hub that answers: without its word the tokenizer may stay incomplete.
-        raise InputError(
-            f"whether {source} has a {VOCABULARY} cannot be found out: {error}"
-        ) from error
-    except EntryNotFoundError:
-        return None
+        # Every model has this file. Nobody is asked: what was fetched is all that there is.
+        config = try_to_load_from_cache(source, MODEL_CONFIG, revision=revision)
+        if not isinstance(config, str):
+            raise InputError(
+                f"whether {source} has a {VOCABULARY} cannot be found out: revision {revision} "
+                "has not been fetched"
+            )
+        folder = Path(config).parent
+    return folder / VOCABULARY if (folder / VOCABULARY).exists() else None
 
 
 def complete_tokenizer(model: Path, *, vocabulary: Path | None, begins: bool) -> None:
@@ -89,11 +85,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("source")
     parser.add_argument("model", type=Path)
     parser.add_argument("--revision", default="main")
-    parser.add_argument("--cache-dir", type=Path)
     parser.add_argument("--begin-token", action=argparse.BooleanOptionalAction, required=True)
     given = parser.parse_args(arguments)
     try:
-        vocabulary = find_vocabulary(given.source, revision=given.revision, cache=given.cache_dir)
+        vocabulary = find_vocabulary(given.source, revision=given.revision)
         complete_tokenizer(given.model, vocabulary=vocabulary, begins=given.begin_token)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from plan.owner import Owner
 from plan.problem import Problem
@@ -70,9 +71,27 @@ class HostQuestions:
     """Images whose tag may move: their digest is part of what they make."""
     hub_models: tuple[HubModel, ...] = ()
     """Models on the hub whose revision may move."""
+    hub: str | None = None
+    """Address of the hub; None: the usual one."""
+    hub_proxy: str | None = None
+    """Proxy that the hub is reached through."""
     hub_cache: str | None = None
     """Volume or directory that keeps what was fetched from the hub, as a mount names it."""
     model_folders: tuple[ModelFolder, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubModelFacts:
+    """What the hub says of one model, to those who hold the stack's token."""
+
+    size_gb: float | None = None
+    """Of the files that are needed; None where it does not say."""
+    is_begun: bool = False
+    """Whether the cache holds files of the model: some may not have to be fetched."""
+    refusal: Literal["gated", "unknown", "no_revision"] | None = None
+    """Why it does not give the model away."""
+    quantization: str | None = None
+    """Method that its weights are quantized by, such as `gptq`; None for plain weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +119,8 @@ class HostFacts:
     """By reference; one that nobody could tell is not there."""
     hub_commits: Mapping[str, str] = field(default_factory=dict)
     """By `id@revision`."""
+    hub_models: Mapping[str, HubModelFacts] = field(default_factory=dict)
+    """By `id@revision`; one that the hub said nothing of is not there."""
     folder_digests: Mapping[str, str] = field(default_factory=dict)
     """By path."""
     unchecked: tuple[str, ...] = ()

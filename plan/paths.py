@@ -16,6 +16,9 @@ RUNS = OUTPUT / "runs"
 PARTIAL = ".partial"
 """Suffix of a step's folder while the step is at work; it is renamed when complete."""
 
+FETCHED = "fetched.json"
+"""What a base model's artefact says of the files that lie in the cache beside it."""
+
 MARKER = "complete.json"
 """File inside a finished artefact: see `plan.marker`."""
 
@@ -26,14 +29,14 @@ SERVED_MARKERS = OLLAMA_STORE / labels.NAMESPACE
 """One folder per served model, named by its identity; it lives and dies with Ollama's store."""
 
 
-def artefact(identity: str) -> PurePosixPath:
-    """The folder of a finished step."""
-    return RUNS / identity
+def artefact(identity: str, volume: PurePosixPath = OUTPUT) -> PurePosixPath:
+    """The folder of a finished step, in the volume that is mounted there."""
+    return volume / RUNS.name / identity
 
 
-def partial(identity: str) -> PurePosixPath:
+def partial(identity: str, volume: PurePosixPath = OUTPUT) -> PurePosixPath:
     """The folder of a step that is at work or was interrupted."""
-    return RUNS / f"{identity}{PARTIAL}"
+    return volume / RUNS.name / f"{identity}{PARTIAL}"
 
 
 def data_file(digest: str, name: str) -> PurePosixPath:

@@ -62,5 +62,6 @@ class PipelinePlan:
         """Every step that runs in a container, in an order that they can run in."""
         if self.accelerator_check is not None:
             yield self.accelerator_check
-        for model in self.models:
-            yield from model.steps
+        steps = (step for model in self.models for step in model.steps)
+        # Models that start from the same one share the step that fetches it.
+        yield from {step.name: step for step in steps}.values()

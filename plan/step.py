@@ -51,7 +51,7 @@ class Request(Generic[S_co]):
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerStepPlan(StepPlan):
-    """A step that runs in its own container and leaves an artefact in the output volume."""
+    """A step that runs in its own container and leaves an artefact in a volume."""
 
     noun: Noun
     title: str
@@ -61,6 +61,8 @@ class ContainerStepPlan(StepPlan):
     folder: str = ""
     """Name of the artefact's folder, where it is not the identity: hosts that train together may
     share a directory."""
+    volume: str = str(paths.OUTPUT)
+    """Where the volume of the artefact is mounted: what vouches for work must be lost with it."""
     container: Container
     files: Mapping[str, str] = field(default_factory=dict)
     """Rendered configuration: path below the artefact's folder -> content."""
@@ -93,13 +95,13 @@ class ContainerStepPlan(StepPlan):
 
     @property
     def artefact(self) -> PurePosixPath:
-        """Where the finished work lies in the output volume."""
-        return paths.artefact(self.folder or self.identity)
+        """Where the finished work lies."""
+        return paths.artefact(self.folder or self.identity, PurePosixPath(self.volume))
 
     @property
     def partial(self) -> PurePosixPath:
         """Where it is made."""
-        return paths.partial(self.folder or self.identity)
+        return paths.partial(self.folder or self.identity, PurePosixPath(self.volume))
 
     @property
     def marker(self) -> PurePosixPath:

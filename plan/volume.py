@@ -47,6 +47,10 @@ class VolumesPlan:
         """The guide's three mounts (F7)."""
         return (self.data.mount(), self.output.mount(), self.hf_cache.mount())
 
+    def mounted_at(self, target: str) -> VolumePlan:
+        """The volume that containers mount there."""
+        return next(volume for volume in self if volume.target == target)
+
     def holding(self, path: str) -> VolumePlan | None:
         """The volume that a path of a training container lies in."""
         wanted = PurePosixPath(path)

@@ -9,7 +9,6 @@ from plan.host import (
     HostMinimum,
     HostQuestions,
     HostReport,
-    HubModel,
     ModelFolder,
     PortClaim,
     Probe,
@@ -19,6 +18,7 @@ from plan.host import (
 from plan.owner import Owner
 from plan.pipeline import PipelinePlan
 from plan.problem import Problem, SettingsError
+from planning.hub_model import hub_model_of, hub_model_problems
 from planning.names import physical_names
 from planning.recipes import pulled_images
 from planning.volumes import plan_volumes
@@ -48,8 +48,10 @@ def ask_about_host(settings: Settings, owner: Owner) -> HostQuestions:
         containers=tuple(claim.container for claim in ports),
         pulled_images=pulled_images(settings.images),
         hub_models=tuple(
-            HubModel(id=base.hub, revision=base.revision) for base in bases if base.hub is not None
+            dict.fromkeys(model for base in bases if (model := hub_model_of(base)) is not None)
         ),
+        hub=settings.images.mirrors.model_hub,
+        hub_proxy=settings.images.mirrors.proxy,
         hub_cache=volumes.hf_cache.source,
         model_folders=tuple(
             ModelFolder(source=volume.source, mounted_at=volume.target, path=base.path)
@@ -61,12 +63,15 @@ def ask_about_host(settings: Settings, owner: Owner) -> HostQuestions:
 
 def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
     """Which of the plan's work may be there already."""
-    output, store = plan.volumes.output.mount(), plan.volumes.ollama.mount()
+    store = plan.volumes.ollama.mount()
     registration = plan.dataset_registration
     return TokenQuestions(
         probes=(
             _probe(registration.name, registration.mount, registration.marker),
-            *(_probe(step.name, output, str(step.marker)) for step in plan.container_steps),
+            *(
+                _probe(step.name, plan.volumes.mounted_at(step.volume).mount(), str(step.marker))
+                for step in plan.container_steps
+            ),
             *(
                 Probe(
                     step=model.ollama_model.name,
@@ -83,9 +88,13 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
     )
 
 
-def judge_host(settings: Settings, report: HostReport, tokens: Tokens) -> None:
+def judge_host(settings: Settings, plan: PipelinePlan, report: HostReport, tokens: Tokens) -> None:
     """Raises `SettingsError` with everything that keeps the host from running the plan."""
-    problems = [*report.problems, *_room_problems(settings, report.facts, tokens)]
+    problems = [
+        *report.problems,
+        *_room_problems(settings, report.facts, tokens),
+        *hub_model_problems(settings, plan, report.facts, tokens),
+    ]
     if problems:
         raise SettingsError("the host", problems)
 

@@ -3,7 +3,7 @@
 import yaml
 
 from plan import paths
-from plan.container import NO_NETWORK, Container
+from plan.container import Container
 from plan.identity import identity
 from plan.step import ContainerStepPlan
 from planning.step import (
@@ -37,7 +37,6 @@ def plan_merge(
     template: ChatTemplate,
     weights: Weights,
     around: Surroundings,
-    offline: bool,
     after: str | None = None,
     judges: bool = False,
 ) -> ContainerStepPlan:
@@ -75,12 +74,10 @@ def plan_merge(
                 f"python {folder / PROGRAM} {folder / CONFIG}",
                 complete_tokenizer(folder, template=template, source=weights),
             ),
-            environment=offline_environment() if offline else {},
+            environment=offline_environment(),
             mounts=around.volumes.training_mounts,
-            network=NO_NETWORK if offline else around.names.network,
         ),
         files={CONFIG: config},
         uploads={PROGRAM: f"{IN_CONTAINER}/{PROGRAM}", **UPLOADS},
-        secret_environment=() if offline else ("HF_TOKEN",),
         preload=BUNDLED_LIBGOMP,
     )

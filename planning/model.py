@@ -12,6 +12,7 @@ from plan.step import ContainerStepPlan
 from planning.base_model import locate_weights, plan_base_model
 from planning.dataset_registration import DatasetPlan
 from planning.gguf_conversion import plan_gguf_conversion
+from planning.hub_model import hub_model_of, plan_hub_model
 from planning.merge import plan_merge
 from planning.ollama_model import plan_ollama_model
 from planning.step import Surroundings
@@ -19,6 +20,7 @@ from planning.training_arguments import adapter_shape
 from planning.training_run import RewardModel, TrainingRunPlan, plan_training_run
 from planning.weights import Weights, adapted, whole
 from stack_configs.settings.host import HostSettings
+from stack_configs.settings.images import MirrorSettings
 from stack_configs.settings.models import ModelSettings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
@@ -53,9 +55,9 @@ def plan_model(
     accelerator: Accelerator,
     server: str,
     gpu_memory_holders: tuple[GpuMemoryHolder, ...],
+    mirrors: MirrorSettings,
 ) -> TrainedModel:
     """The plan of one model of a stack; `server` is the container that serves it."""
-    offline = model.base_model.hub is None
     by_name = {dataset.name: dataset for dataset in datasets}
     # In the order in which they are used: that in which they are declared makes no other model.
     used = dict.fromkeys(name for run in model.training_runs for name in run.datasets)
@@ -70,6 +72,8 @@ def plan_model(
             around=around,
         )
         steps.append(base_model)
+    elif (hub_model := hub_model_of(model.base_model)) is not None:
+        steps.append(plan_hub_model(hub_model, facts=facts, mirrors=mirrors, around=around))
 
     def merge(trained: _Trained, *, last: bool = False, judges: bool = False) -> _Trained:
         """The same weights after one more step: with the adapter in the model."""
@@ -79,7 +83,6 @@ def plan_model(
             template=model.template,
             weights=trained.weights,
             around=around,
-            offline=offline,
             after=None if last else trained.run_name,
             judges=judges,
         )
@@ -109,7 +112,7 @@ def plan_model(
             host=host,
             processes=count_processes(host, facts),
             gpu_memory_holders=gpu_memory_holders,
-            offline=offline,
+            mirrors=mirrors,
         )
         steps.append(planned)
         trained = _Trained(

@@ -46,6 +46,7 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
             accelerator=accelerator,
             server=ollama_server.name,
             gpu_memory_holders=tuple(plan_gpu_memory_holders(settings, around.names)),
+            mirrors=settings.images.mirrors,
         )
         for model in settings.models
     }
@@ -100,14 +101,16 @@ def _plan_api(
 def _names_twice(plan: PipelinePlan) -> Iterator[Problem]:
     """Containers called alike, such as run `b-c` of model `a` and run `c` of model `a-b`."""
     checks = (plan.accelerator_check,) if plan.accelerator_check else ()
-    seen = {thing.name for thing in (*plan.services, *checks, plan.dataset_registration)}
+    named = (*plan.services, *checks, plan.dataset_registration)
+    seen: dict[str, object] = {thing.name: thing for thing in named}
     for index, model in enumerate(plan.models):
         for step in (*model.steps, model.ollama_model):
-            if step.name in seen:
+            # Models that start from the same one share the step that fetches it.
+            if seen.get(step.name, step) != step:
                 yield Problem(
                     f"models[{index}].name",
                     repr(model.name),
                     f"with the name of a step it gives {step.name}, which is taken",
                     "Rename the model or its training run",
                 )
-            seen.add(step.name)
+            seen[step.name] = step

@@ -3,6 +3,7 @@
 from plan.container import GIB, Accelerator, Container, Port
 from plan.service import Healthcheck, ServicePlan
 from planning.accelerator import plan_accelerator
+from planning.hub_model import hub_environment
 from planning.images import ollama_reaches_accelerators
 from planning.step import Surroundings, offline_environment
 from planning.weights import Weights
@@ -59,6 +60,7 @@ def plan_board(settings: Settings, around: Surroundings) -> ServicePlan | None:
             command=("llamafactory-cli", "webui"),
             environment={
                 **accelerator.environment,
+                **hub_environment(settings.images.mirrors),
                 "GRADIO_SERVER_NAME": "0.0.0.0",  # noqa: S104 - inside the container
                 "GRADIO_SERVER_PORT": str(BOARD_PORT),
                 "GRADIO_SHARE": "1" if board.share else "0",
@@ -90,7 +92,7 @@ def plan_api(
 
     The path of adapter or model names its training: other weights mean another container.
     """
-    api, offline = settings.api, model.base_model.hub is None
+    api = settings.api
     accelerator = plan_accelerator(settings.host)
     arguments = {**weights.arguments, "template": model.template}
     return ServicePlan(
@@ -108,7 +110,7 @@ def plan_api(
             ),
             environment={
                 **accelerator.environment,
-                **(offline_environment() if offline else {}),
+                **offline_environment(),
                 "API_HOST": "0.0.0.0",  # noqa: S104 - inside the container
                 "API_PORT": str(API_PORT),
                 "API_MODEL_NAME": model.name,
@@ -119,11 +121,11 @@ def plan_api(
             shm_bytes=int(settings.host.shm_size_gb * GIB),
             accelerator=accelerator,
         ),
-        # A large model takes minutes to load, and the first start may have to fetch it.
+        # A large model takes minutes to load.
         healthcheck=Healthcheck(
             tests=_page_opens(API_PORT, "/docs"), interval=10, start_period=600, wait=3600
         ),
-        secret_environment=("API_KEY",) if offline else ("API_KEY", "HF_TOKEN"),
+        secret_environment=("API_KEY",),
     )
 
 

@@ -1,7 +1,7 @@
 """What the plans of all steps that run in containers share."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from plan import paths
 from plan.image import ImagesPlan
@@ -36,13 +36,15 @@ class Surroundings:
         return "-".join((self.owner.stack, *parts))
 
 
-def then_complete(folder: str, *commands: str) -> tuple[str, ...]:
+def then_complete(
+    folder: str, *commands: str, volume: PurePosixPath = paths.OUTPUT
+) -> tuple[str, ...]:
     """A shell command line: the commands in order, then the folder gets its final name.
 
     The rename happens inside the container, so that a step completes with nobody watching. Where
     another stack on the same directory was quicker, its work is the same.
     """
-    partial, artefact = paths.partial(folder), paths.artefact(folder)
+    partial, artefact = paths.partial(folder, volume), paths.artefact(folder, volume)
     rename = f"if test -e {artefact}; then rm -rf {partial}; else mv -T {partial} {artefact}; fi"
     return ("sh", "-ec", "; ".join((*commands, rename)))
 

@@ -20,12 +20,10 @@ models are trained or merged again then, which an edit of the program alone must
 def complete_tokenizer(folder: PurePosixPath, *, template: ChatTemplate, source: Weights) -> str:
     """A shell command that completes the model in `folder`, made from `source`."""
     begins = "--begin-token" if SPECIAL_TOKENS[template].writes_begin else "--no-begin-token"
-    cache = source.loaded_with.get("cache_dir")
     return shlex.join(
         (
             *("python", str(folder / PROGRAM), begins),
             *(("--revision", source.revision) if source.revision else ()),
-            *(("--cache-dir", str(cache)) if cache else ()),
             *(source.model, str(folder)),
         )
     )

@@ -7,9 +7,7 @@ from planning.weights import Weights
 from stack_configs.settings.models import ChatTemplate
 from stack_configs.settings.training_runs import TrainingRunSettings
 
-LOCATIONS = frozenset(
-    {"model_name_or_path", "model_revision", "adapter_name_or_path", "cache_dir", "dataset"}
-)
+LOCATIONS = frozenset({"model_name_or_path", "model_revision", "adapter_name_or_path", "dataset"})
 """Arguments that say where weights and data lie. What they are is told by `Weights.made_of` and
 `DatasetPlan.content`."""
 

@@ -9,11 +9,12 @@ from typing import Any, Literal
 import yaml
 
 from plan import paths
-from plan.container import GIB, HOST_NETWORK, Accelerator, Container
+from plan.container import GIB, HOST_NETWORK, NO_NETWORK, Accelerator, Container
 from plan.gpu_memory import GpuMemoryHolder
 from plan.identity import identity
 from plan.step import ContainerStepPlan
 from planning.dataset_registration import DatasetPlan, render_dataset_info
+from planning.hub_model import hub_environment
 from planning.images import extras_of
 from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment, then_complete
 from planning.tokenizer_completion import RECIPE as COMPLETION_RECIPE
@@ -21,6 +22,7 @@ from planning.tokenizer_completion import UPLOADS, complete_tokenizer
 from planning.training_arguments import arguments_that_train, deepspeed_config, render_arguments
 from planning.weights import Weights
 from stack_configs.settings.host import HostSettings
+from stack_configs.settings.images import MirrorSettings
 from stack_configs.settings.models import ChatTemplate
 from stack_configs.settings.training_runs import Stage, TrainingRunSettings
 
@@ -59,10 +61,10 @@ def plan_training_run(
     host: HostSettings,
     processes: int | str,
     gpu_memory_holders: tuple[GpuMemoryHolder, ...],
-    offline: bool,
+    mirrors: MirrorSettings,
 ) -> TrainingRunPlan:
-    """One run. `datasets` are those that it names, in its order; `offline` forbids any look at the
-    hub, unless a data set is to be had there alone.
+    """One run. `datasets` are those that it names, in its order. It looks at the hub, by way of the
+    `mirrors`, only where a data set is to be had there alone.
 
     `processes` is the number of devices that train together, `all` where nobody could count them.
     """
@@ -70,7 +72,7 @@ def plan_training_run(
     if host.cluster:
         # Every host goes on by itself afterwards, or resumes: none has the files of another.
         arguments["save_on_each_node"] = True
-    offline = offline and all(dataset.data for dataset in datasets)
+    offline = all(dataset.data for dataset in datasets)
     info = render_dataset_info(datasets)
     image = around.images.llamafactory
     yields_adapter = settings.finetuning_type == "lora"
@@ -122,11 +124,12 @@ def plan_training_run(
             command=then_complete(name, *commands),
             environment={
                 **accelerator.environment,
-                **_environment(settings, offline=offline),
+                **(offline_environment() if offline else hub_environment(mirrors)),
+                **_environment(settings),
                 **_cluster_environment(host),
             },
             mounts=around.volumes.training_mounts,
-            network=HOST_NETWORK if host.cluster else around.names.network,
+            network=_network(settings, host, around, offline=offline),
             shm_bytes=int(host.shm_size_gb * GIB),
             accelerator=accelerator,
         ),
@@ -170,14 +173,25 @@ def drop_what_cannot_be_resumed(folder: PurePosixPath, *, stage: Stage) -> str:
     )
 
 
-def _environment(settings: TrainingRunSettings, *, offline: bool) -> dict[str, str]:
-    environment = offline_environment() if offline else {}
+def _environment(settings: TrainingRunSettings) -> dict[str, str]:
+    environment: dict[str, str] = {}
     if settings.deepspeed:
         # LLaMA-Factory launches DeepSpeed through torchrun only, on one device as well.
         environment["FORCE_TORCHRUN"] = "1"
     if settings.threads is not None:
         environment["OMP_NUM_THREADS"] = str(settings.threads)
     return environment
+
+
+def _network(
+    settings: TrainingRunSettings, host: HostSettings, around: Surroundings, *, offline: bool
+) -> str:
+    if host.cluster:
+        return HOST_NETWORK
+    told = settings.arguments
+    # SwanLab's server is told how it goes.
+    is_told = told.get("use_swanlab") and told.get("swanlab_mode", "cloud") == "cloud"
+    return NO_NETWORK if offline and not is_told else around.names.network
 
 
 def _cluster_environment(host: HostSettings) -> dict[str, str]:

@@ -21,7 +21,6 @@ LASTING_ARGUMENTS = (
     "trust_remote_code",
     "use_fast_tokenizer",
     "split_special_tokens",
-    "cache_dir",
     "infer_dtype",
     "default_system",
     "tool_format",

@@ -34,11 +34,12 @@ ROOMS: Mapping[str, Room] = {
     "runtime": Room(
         frozenset({"plan"}), frozenset({"docker", "requests", "urllib3"}), longest_module=280
     ),
-    # Uploaded file by file into images that have these; none can be split without a second upload.
+    # Uploaded file by file into images that have these; a second file is a second upload.
     "in_container": Room(
         packages=frozenset(
             {
                 "datasets",
+                "hub_patience",  # uploaded beside the program that fetches
                 "huggingface_hub",
                 "llamafactory",
                 "numpy",

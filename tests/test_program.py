@@ -49,7 +49,9 @@ class Host:
     missing: tuple[str, ...] = ()
     asked: list[HostQuestions | TokenQuestions] = field(default_factory=list)
 
-    def look(self, engine: str | None, owner: Owner, *, asks: bool) -> "Look":
+    def look(
+        self, engine: str | None, owner: Owner, *, asks: bool, hub_token: str | None = None
+    ) -> "Look":
         assert asks, "a look that asks nobody needs no host"
         return Look(self)
 
@@ -212,8 +214,12 @@ class TestDeployment:
         self, host: Host, exports: dict[str, Any]
     ) -> None:
         recorder = run_program("dev", secrets={"hub_token": "hf_very_secret", "api_key": "sesame"})
-        training = recorder.one("pipeline-stack-guide-sft-command")
-        environment = training.inputs["environment"]
+        (fetch,) = (
+            each
+            for each in recorder.registered
+            if each.name.startswith("pipeline-base-model-") and each.name.endswith("-command")
+        )
+        environment = fetch.inputs["environment"]
         assert "hf_very_secret" in str(environment)
         assert is_secret(environment) or is_secret(environment["HF_TOKEN"])
         elsewhere = str(

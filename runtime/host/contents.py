@@ -1,30 +1,21 @@
 """What an artefact's identity needs to know of things that have a name and may change under it.
 
-A tag of an image, a branch on the hub, a model's folder. What nobody can tell is left out.
+A tag of an image, a model's folder. What nobody can tell is left out.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
-from urllib.parse import quote
-
-import requests
 
 from plan.container import Mount
-from plan.host import HostQuestions, HubModel, ModelFolder
+from plan.host import HostQuestions, ModelFolder
 from plan.identity import identity
-from plan.paths import HF_CACHE
 from plan.problem import Problem
 from runtime.docker import archive
 from runtime.docker.engine import Engine, in_parallel
 from runtime.failure import EngineError
-from runtime.host.place import Place, is_there, look_into
+from runtime.host.place import is_there, look_into
 from runtime.host.snapshot import Snapshot
-
-HUB = "https://huggingface.co"
-HUB_SECONDS = 5.0
-COMMIT_LENGTH = 40
 
 MODEL_FILES = (
     "config.json",
@@ -74,43 +65,6 @@ def _image_digest(engine: Engine, image: str) -> str | None:
             return str(told["Descriptor"]["digest"])
     except (EngineError, KeyError):
         return None
-
-
-def hub_commits(engine: Engine, snapshot: Snapshot, questions: HostQuestions) -> dict[str, str]:
-    """The commit that each model's revision points to now.
-
-    Where the hub does not answer, the one that was fetched last: a hub that is out of reach must
-    not train a model again.
-    """
-    models = questions.hub_models
-    told = dict(zip(models, in_parallel([partial(_ask_hub, m) for m in models]), strict=True))
-    silent = [model for model, commit in told.items() if commit is None]
-    cache = Mount(source=questions.hub_cache or "", target=str(HF_CACHE), read_only=True)
-    if silent and questions.hub_cache and is_there(snapshot, cache):
-        with look_into(engine, questions.owner, {cache}) as place:
-            if place is not None:
-                told |= {model: _last_fetched(engine, place, model) for model in silent}
-    return {model.key: commit for model, commit in told.items() if commit}
-
-
-def _ask_hub(model: HubModel) -> str | None:
-    if len(model.revision) == COMMIT_LENGTH:
-        return model.revision
-    hub = os.environ.get("HF_ENDPOINT", HUB).rstrip("/")
-    address = f"{hub}/api/models/{model.id}/revision/{quote(model.revision, safe='')}"
-    try:
-        answer = requests.get(address, timeout=HUB_SECONDS)
-        answer.raise_for_status()
-        return str(answer.json()["sha"])
-    except (requests.RequestException, ValueError, KeyError, TypeError):
-        return None
-
-
-def _last_fetched(engine: Engine, place: Place, model: HubModel) -> str | None:
-    """The newest commit in the cache, which has a folder of links for each."""
-    folder = HF_CACHE / "hub" / f"models--{model.id.replace('/', '--')}" / "snapshots"
-    times = archive.folder_times(engine, place.container, str(folder))
-    return max(times, key=lambda commit: times[commit], default=None)
 
 
 def folder_digests(engine: Engine, snapshot: Snapshot, questions: HostQuestions) -> dict[str, str]:

@@ -7,8 +7,9 @@ from plan.owner import Owner
 from plan.problem import Problem
 from runtime.docker.engine import Engine
 from runtime.failure import EngineUnreachableError
-from runtime.host.contents import folder_digests, hub_commits, image_digests, unknown_images
+from runtime.host.contents import folder_digests, image_digests, unknown_images
 from runtime.host.gpus import count_gpus, gpu_memory, gpu_problems
+from runtime.host.hub import ask_hub
 from runtime.host.ports import port_problems
 from runtime.host.problems import hardware_problems, ownership_problems, size_problems
 from runtime.host.snapshot import GB, Snapshot, take_snapshot
@@ -21,8 +22,11 @@ class HostLook:
     One that does not ask tells nothing, and needs no engine.
     """
 
-    def __init__(self, engine: str | None, owner: Owner, *, asks: bool) -> None:
+    def __init__(
+        self, engine: str | None, owner: Owner, *, asks: bool, hub_token: str | None = None
+    ) -> None:
         self._engine, self._owner, self._asks = Engine(engine), owner, asks
+        self._hub_token = hub_token
         self._snapshot: Snapshot | None = None
 
     def report(self, questions: HostQuestions) -> HostReport:
@@ -34,6 +38,7 @@ class HostLook:
             self._snapshot = snapshot = take_snapshot(engine)
             memory = gpu_memory(questions.hardware) if engine.is_local else None
             gpus = count_gpus(questions.hardware, memory) if engine.is_local else None
+            hub = ask_hub(engine, snapshot, questions, self._hub_token)
             facts = HostFacts(
                 engine_id=str(snapshot.info.get("ID", "")),
                 engine_version=snapshot.info.get("ServerVersion"),
@@ -46,7 +51,8 @@ class HostLook:
                 if memory is None
                 else tuple(Gpu(memory_gb=round(m / GB, 1)) for m in memory),
                 image_digests=image_digests(engine, questions.pulled_images),
-                hub_commits=hub_commits(engine, snapshot, questions),
+                hub_commits=hub.commits,
+                hub_models=hub.models,
                 folder_digests=folder_digests(engine, snapshot, questions),
                 unchecked=tuple(_unchecked(engine, snapshot, memory, questions)),
             )

@@ -169,13 +169,13 @@ class ContainerStepWork:
             self._say("resumes from what an interrupted run left")
         else:
             self._say(f"started in container {step.name}")
-        folder = step.partial.relative_to(paths.OUTPUT)
+        folder = step.partial.relative_to(step.volume)
         files: dict[str, archive.Content] = {
             **{str(folder / name): text.encode() for name, text in step.files.items()},
             **{str(folder / name): _upload(path) for name, path in step.uploads.items()},
             str(folder / paths.MARKER): marker_file(self._marker),
         }
-        archive.put_files(self._engine, container, str(paths.OUTPUT), files, folder=str(folder))
+        archive.put_files(self._engine, container, step.volume, files, folder=str(folder))
         containers.start(self._engine, container, step.name)
         self._progress.listen(container, is_new=True)
 
@@ -246,7 +246,7 @@ class ContainerStepWork:
         write_marker(
             self._engine,
             container,
-            root=str(paths.OUTPUT),
+            root=self._step.volume,
             path=str(self._step.marker),
             marker=self._marker,
         )

@@ -90,6 +90,27 @@ class MirrorSettings(StrictModel):
             examples=["https://mirror.example.org/ubuntu"],
         ),
     ] = None
+    model_hub: Annotated[
+        Url | None,
+        Field(
+            description="Mirror of the model hub, in place of huggingface.co.",
+            examples=["https://hub.example.org"],
+        ),
+    ] = None
+    proxy: Annotated[
+        Url | None,
+        Field(
+            description="Proxy that models are fetched through.",
+            examples=["http://proxy.example.org:3128"],
+        ),
+    ] = None
+    no_proxy: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Hosts, domains and networks that are reached without the proxy.",
+            examples=[["localhost", ".example.org"]],
+        ),
+    ] = ()
 
 
 class ImagesSettings(StrictModel):

@@ -15,6 +15,7 @@ OWNED_ARGUMENTS = frozenset(
         "model_revision",
         "adapter_name_or_path",
         "adapter_folder",
+        "cache_dir",
         "dataset",
         "dataset_dir",
         "media_dir",

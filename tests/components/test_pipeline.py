@@ -525,7 +525,7 @@ class TestSteps:
             for each in engine.registered
             if "hf_very_secret" in str(each.inputs.get("environment"))
         }
-        assert holders == {"pipeline-guide-sft-command", "pipeline-guide-merge-command"}
+        assert holders == {"pipeline-base-model-org--Model-1B-command"}
         for name in holders:
             command = engine.one(name)
             environment = command.inputs["environment"]

@@ -219,54 +219,34 @@ class TestCompleteTokenizer:
         assert capsys.readouterr().err.startswith(f"error: {tmp_path}/tokenizer_config.json: No")
 
 
-class Hub(ModuleType):
-    """huggingface_hub, as far as the program calls it; the real one is in the image only."""
-
-    def __init__(self, answer: Any) -> None:
-        super().__init__("huggingface_hub")
-        self.answer = answer
-        self.asked: dict[str, Any] = {}
-
-    def hf_hub_download(self, repository: str, file: str, **options: Any) -> str:
-        self.asked = {"repository": repository, "file": file, **options}
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return str(self.answer)
-
-
-class MissingEntryError(Exception):
-    pass
-
-
-class UnknownEntryError(MissingEntryError):
-    """The hub does not answer; as there, a kind of the other."""
-
-
 class TestTheHubsVocabulary:
-    def find(self, monkeypatch: Any, answer: Any) -> tuple[Hub, Any]:
-        hub, errors = Hub(answer), ModuleType("huggingface_hub.errors")
-        errors.EntryNotFoundError = MissingEntryError  # type: ignore[attr-defined]
-        errors.LocalEntryNotFoundError = UnknownEntryError  # type: ignore[attr-defined]
+    """What was fetched of a revision is all that there is: nobody is asked."""
+
+    @staticmethod
+    def find(monkeypatch: Any, config: str | None) -> tuple[list[Any], Any]:
+        asked: list[Any] = []
+        hub = ModuleType("huggingface_hub")
+
+        def look(*where: Any, **options: Any) -> str | None:
+            asked.append((*where, options))
+            return config
+
+        hub.try_to_load_from_cache = look  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-        monkeypatch.setitem(sys.modules, "huggingface_hub.errors", errors)
-        return hub, complete_tokenizer.find_vocabulary("a/b", revision="v2", cache=Path("/c"))
+        return asked, complete_tokenizer.find_vocabulary("a/b", revision="v2")
 
-    def test_it_is_that_of_the_revision(self, monkeypatch):
-        hub, found = self.find(monkeypatch, "/cache/tokenizer.model")
-        assert found == Path("/cache/tokenizer.model")
-        assert hub.asked == {
-            "repository": "a/b",
-            "file": "tokenizer.model",
-            "revision": "v2",
-            "cache_dir": Path("/c"),
-        }
+    def test_it_lies_beside_the_configuration_of_the_revision(self, monkeypatch, tmp_path):
+        (tmp_path / "tokenizer.model").touch()
+        asked, found = self.find(monkeypatch, str(tmp_path / "config.json"))
+        assert found == tmp_path / "tokenizer.model"
+        assert asked == [("a/b", "config.json", {"revision": "v2"})]
 
-    def test_a_model_may_have_none(self, monkeypatch):
-        assert self.find(monkeypatch, MissingEntryError("404"))[1] is None
+    def test_a_model_may_have_none(self, monkeypatch, tmp_path):
+        assert self.find(monkeypatch, str(tmp_path / "config.json"))[1] is None
 
-    def test_a_silent_hub_is_not_taken_for_a_no(self, monkeypatch):
-        with pytest.raises(complete_tokenizer.InputError, match="cannot be found out"):
-            self.find(monkeypatch, UnknownEntryError("no route"))
+    def test_a_model_that_is_not_there_is_not_taken_for_a_no(self, monkeypatch):
+        with pytest.raises(complete_tokenizer.InputError, match="has not been fetched"):
+            self.find(monkeypatch, None)
 
 
 class TestMerge:

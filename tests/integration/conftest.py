@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,6 +47,12 @@ class Engine:
             if event["timeNano"] / 1e9 >= moment
             and event["Actor"]["Attributes"].get(LABEL) == stack.physical_name
         ]
+
+    @property
+    def host_address(self) -> str:
+        """This machine's address, as containers on any network of the engine reach it."""
+        (bridge,) = self.client.networks.get("bridge").attrs["IPAM"]["Config"]
+        return str(bridge.get("Gateway") or next(ip_network(bridge["Subnet"]).hosts()))
 
     def _listen(self) -> None:
         events = docker.from_env(timeout=cast(int, None)).events(

@@ -12,6 +12,7 @@ from plan.owner import Owner
 from planning.advice.advice import find_advice
 from planning.pipeline import plan_pipeline
 from stack_configs.settings.loader import SettingsYaml, load_settings, parse_settings
+from tests.planning.conftest import step_of
 
 PROJECT = Path(__file__).parents[2]
 FOLDER = PROJECT / "stack_configs" / "examples"
@@ -106,6 +107,6 @@ def test_the_second_host_of_the_cluster_differs_in_its_rank_alone() -> None:
         plan_pipeline(settings, owner=Owner(stack="test"), facts=LARGE)
         for settings in (load_settings(path), second)
     ]
-    (first_run, *_), (second_run, *_) = ([*plan.models[0].steps] for plan in plans)
+    first_run, second_run = (step_of(plan.models[0], "training-run") for plan in plans)
     assert first_run.identity == second_run.identity
     assert first_run.container != second_run.container

@@ -17,6 +17,7 @@ from plan.owner import Owner
 from plan.pipeline import PipelinePlan
 from plan.problem import Problem, SettingsError
 from planning.host import ask_about_host, ask_for_tokens, judge_host
+from planning.pipeline import plan_pipeline
 from stack_configs.settings.root import Settings
 
 PlanWith = Callable[..., PipelinePlan]
@@ -167,6 +168,11 @@ class TestProbes:
         assert questions.services == ("test-ollama-server", "test-board")
 
 
+def judged(settings: Settings, report: HostReport, tokens: Tokens) -> None:
+    plan = plan_pipeline(settings, owner=OWNER, facts=report.facts)
+    judge_host(settings, plan, report, tokens)
+
+
 class TestJudgement:
     PROBLEM = Problem("host.hardware", "'cuda'", "no driver is there", "Install one")
     MISSING = Tokens(missing=("test-guide-sft",))
@@ -175,7 +181,7 @@ class TestJudgement:
         self, settings: Settings, report: HostReport, tokens: Tokens = MISSING
     ) -> tuple[Problem, ...]:
         with pytest.raises(SettingsError) as caught:
-            judge_host(settings, report, tokens)
+            judged(settings, report, tokens)
         return caught.value.problems
 
     def test_everything_is_told_at_once(self, settings_with: SettingsWith) -> None:
@@ -200,6 +206,6 @@ class TestJudgement:
     def test_room_is_demanded_for_what_is_still_to_be_made(
         self, settings_with: SettingsWith, facts: HostFacts, tokens: Tokens
     ) -> None:
-        judge_host(settings_with(), HostReport(facts=facts), tokens)
+        judged(settings_with(), HostReport(facts=facts), tokens)
         report = HostReport(facts=facts, problems=(self.PROBLEM,))
         assert self.problems(settings_with(), report, tokens) == (self.PROBLEM,)

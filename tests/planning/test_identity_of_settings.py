@@ -104,6 +104,9 @@ ROWS: dict[str, Row] = {
     "images.mirrors.registry": Row("mirror.example.org", TRANSPORT),
     "images.mirrors.python_index": Row("https://pypi.example.org/simple", TRANSPORT),
     "images.mirrors.apt": Row("http://apt.example.org", TRANSPORT),
+    "images.mirrors.model_hub": Row("https://hub.example.org", TRANSPORT, given=FROM_HUB),
+    "images.mirrors.proxy": Row("http://proxy.example.org:3128", TRANSPORT, given=FROM_HUB),
+    "images.mirrors.no_proxy": Row(["example.org"], TRANSPORT, given=FROM_HUB),
     "images.certificate_authority": Row("own.pem", TRANSPORT),
     "datasets[].name": Row(
         "renamed",
@@ -157,8 +160,8 @@ ROWS: dict[str, Row] = {
     "models[].name": Row("renamed", TRANSPORT),
     # The tokens of the template are in the generated model.
     "models[].template": Row("chatml", BASE_MODEL),
-    "models[].base_model.hub": Row("a/c-1B", TRAINING, given=FROM_HUB),
-    "models[].base_model.revision": Row("v2", TRAINING, given=FROM_HUB),
+    "models[].base_model.hub": Row("a/c-1B", BASE_MODEL, given=FROM_HUB),
+    "models[].base_model.revision": Row("v2", BASE_MODEL, given=FROM_HUB),
     "models[].base_model.path": Row(
         "/app/output/b", TRAINING, given={"models[].base_model": {"path": "/app/output/a"}}
     ),
@@ -402,7 +405,7 @@ class TestWhatIsFoundOnTheHost:
     @pytest.mark.parametrize(
         ("given", "facts", "reach"),
         [
-            (FROM_HUB, {"hub_commits": {"a/b-1B@main": "c0ffee"}}, TRAINING),
+            (FROM_HUB, {"hub_commits": {"a/b-1B@main": "c0ffee"}}, BASE_MODEL),
             (
                 {"models[].base_model": {"path": "/app/output/a"}},
                 {"folder_digests": {"/app/output/a": "c0ffee"}},

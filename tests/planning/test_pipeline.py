@@ -12,7 +12,7 @@ import yaml
 from plan.container import NO_NETWORK
 from plan.pipeline import PipelinePlan
 from plan.problem import SettingsError
-from tests.planning.conftest import step_of, steps_of
+from tests.planning.conftest import step_of
 
 PlanWith = Callable[..., PipelinePlan]
 STEPS = ["base-model", "sft", "merge", "gguf-conversion", "ollama-model"]
@@ -146,17 +146,21 @@ class TestWhatAChangeReaches:
 
 
 class TestBaseModels:
-    def test_a_model_of_the_hub_is_found_there_with_the_token(self, plan_with: PlanWith) -> None:
+    def test_a_model_of_the_hub_is_loaded_from_where_it_was_fetched_to(
+        self, plan_with: PlanWith
+    ) -> None:
         base = {"hub": "Qwen/Qwen2.5-0.5B-Instruct", "revision": "abc"}
         (plan,) = plan_with(lambda d: model(d).update(base_model=base)).models
-        run_plan = step_of(plan, "training-run")
-        assert steps_of(plan, "base-model") == []
-        for step, file in ((run_plan, "train.yaml"), (step_of(plan, "merge"), "merge.yaml")):
+        fetch, *others = plan.steps
+        assert (fetch.noun, fetch.secret_environment) == ("base-model", ("HF_TOKEN",))
+        loading = (step_of(plan, "training-run"), step_of(plan, "merge"))
+        for step, file in zip(loading, ("train.yaml", "merge.yaml"), strict=True):
             arguments = yaml.safe_load(step.files[file])
             assert arguments["model_name_or_path"] == base["hub"]
             assert arguments["model_revision"] == "abc"
-            assert step.secret_environment == ("HF_TOKEN",)
-            assert "HF_HUB_OFFLINE" not in step.container.environment
+        for step in others:
+            assert step.secret_environment == ()
+            assert step.container.environment["HF_HUB_OFFLINE"] == "1"
 
     @pytest.mark.parametrize("base", [{"path": "/app/output/mine"}, {"generate": {}}])
     def test_a_model_that_is_there_needs_no_hub_and_no_token(
@@ -190,7 +194,7 @@ class TestBaseModels:
 
     @pytest.mark.parametrize(
         ("base", "fetching"),
-        [({"generate": {}}, {"training-run"}), ({"hub": "a/b-1B"}, {"training-run", "merge"})],
+        [({"generate": {}}, set()), ({"hub": "a/b-1B"}, {"base-model"})],
     )
     def test_a_step_that_fetches_nothing_has_no_network(
         self, plan_with: PlanWith, base: dict[str, Any], fetching: set[str]

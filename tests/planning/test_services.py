@@ -98,15 +98,13 @@ class TestApi:
         plan, api = self.with_api(plan_with, lambda document: None)
         assert api.built_on == step_of(plan.models[0], "training-run").identity
 
-    @pytest.mark.parametrize(
-        ("base", "secrets"),
-        [({"generate": {}}, {"API_KEY"}), ({"hub": "a/b-1B"}, {"API_KEY", "HF_TOKEN"})],
-    )
-    def test_it_gets_the_secrets_that_it_needs(
-        self, plan_with: PlanWith, base: dict[str, Any], secrets: set[str]
+    @pytest.mark.parametrize("base", [{"generate": {}}, {"hub": "a/b-1B"}])
+    def test_it_gets_its_key_and_fetches_nothing(
+        self, plan_with: PlanWith, base: dict[str, Any]
     ) -> None:
         _, api = self.with_api(plan_with, lambda d: d["models"][0].update(base_model=base))
-        assert set(api.secret_environment) == secrets
+        assert api.secret_environment == ("API_KEY",)
+        assert api.container.environment["HF_HUB_OFFLINE"] == "1"
 
 
 def test_every_service_says_when_it_answers(plan_with: PlanWith) -> None:

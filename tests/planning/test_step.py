@@ -10,12 +10,17 @@ from planning.step import then_complete
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in the place of the artefacts', with work of identity `abc` in it."""
-    monkeypatch.setattr(paths, "RUNS", PurePosixPath(tmp_path))
-    (tmp_path / "abc.partial").mkdir()
-    (tmp_path / "abc.partial/weights").write_text("ours")
-    return tmp_path
+def runs(tmp_path: Path) -> Path:
+    """A volume's folder of artefacts, with work of identity `abc` in it."""
+    folder = Path(paths.partial("abc", PurePosixPath(tmp_path)))
+    folder.mkdir(parents=True)
+    (folder / "weights").write_text("ours")
+    return folder.parent
+
+
+def complete(runs: Path, *commands: str) -> int:
+    command = then_complete("abc", *commands, volume=PurePosixPath(runs.parent))
+    return subprocess.run(command, check=False).returncode
 
 
 @pytest.mark.parametrize("other_was_quicker", [False, True])
@@ -23,13 +28,12 @@ def test_one_artefact_is_left_whoever_was_quicker(runs: Path, other_was_quicker:
     if other_was_quicker:
         (runs / "abc").mkdir()
         (runs / "abc/weights").write_text("theirs")
-    subprocess.run(then_complete("abc", "true"), check=True)
+    assert complete(runs, "true") == 0
     assert [path.name for path in runs.iterdir()] == ["abc"]
     left = (runs / "abc/weights").read_text()
     assert left == ("theirs" if other_was_quicker else "ours")
 
 
 def test_work_that_failed_keeps_its_first_name(runs: Path) -> None:
-    done = subprocess.run(then_complete("abc", "false", "true"), check=False)
-    assert done.returncode != 0
+    assert complete(runs, "false", "true") != 0
     assert [path.name for path in runs.iterdir()] == ["abc.partial"]

@@ -159,6 +159,12 @@ class TestDeepSpeed:
         assert len(marks) == 3
 
 
+def test_a_run_that_tells_a_server_how_it_goes_has_a_network(train: Train) -> None:
+    swanlab = {"use_swanlab": True}
+    assert train(arguments=swanlab).container.network == "test-network"
+    assert train(arguments=swanlab | {"swanlab_mode": "local"}).container.network == "none"
+
+
 class TestCluster:
     """Several hosts that train together, each from a stack of its own (T8)."""
 
@@ -182,7 +188,8 @@ class TestCluster:
 
     def test_the_hosts_meet_on_their_own_network(self, train: Train) -> None:
         assert train(self.host()).container.network == "host"
-        assert train({"hardware": "cuda"}).container.network == "test-network"
+        # Alone it needs nobody: its model was fetched before.
+        assert train({"hardware": "cuda"}).container.network == "none"
 
     def test_every_host_keeps_the_result(self, train: Train) -> None:
         assert arguments(train(self.host()))["save_on_each_node"] is True

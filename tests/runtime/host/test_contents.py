@@ -1,124 +1,16 @@
 """What identities need to know of things whose name stays while they change."""
 
-import threading
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from plan.host import HostQuestions, HubModel, ModelFolder
-from plan.paths import HF_CACHE
+from plan.host import HostQuestions, ModelFolder
 from runtime.docker.engine import Engine
-from runtime.host import contents
-from runtime.host.contents import hub_commits, image_digests
+from runtime.host.contents import image_digests
 from runtime.host.look import HostLook
-from runtime.host.snapshot import take_snapshot
 from tests.runtime.conftest import IMAGE, Bench
-
-COMMITS = {
-    "/api/models/meta/tiny/revision/main": '{"sha": "c0ffee"}',
-    "/api/models/meta/tiny/revision/refs%2Fpr%2F1": '{"sha": "decaf"}',
-    "/api/models/meta/odd/revision/main": "[]",
-    "/api/models/meta/broken/revision/main": "<html>",
-}
-
-
-NOWHERE = "http://127.0.0.1:1"
-
-
-class Hub(BaseHTTPRequestHandler):
-    """The one answer of the hub that counts here."""
-
-    def do_GET(self) -> None:
-        answer = COMMITS.get(self.path)
-        self.send_response(404 if answer is None else 200)
-        self.end_headers()
-        self.wfile.write((answer or "not found").encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
-        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield
-        server.shutdown()
-        thread.join()
-
-
-TINY = HubModel(id="meta/tiny", revision="main")
-
-
-@pytest.mark.engine
-class TestHubCommits:
-    @staticmethod
-    def told(engine: Engine, questions: HostQuestions, *models: HubModel) -> dict[str, str]:
-        return hub_commits(engine, take_snapshot(engine), replace(questions, hub_models=models))
-
-    @pytest.mark.usefixtures("hub")
-    def test_a_branch_is_told_by_the_commit_that_it_points_to(
-        self, engine: Engine, questions: HostQuestions
-    ):
-        models = [HubModel(id="meta/tiny", revision=name) for name in ("main", "refs/pr/1")]
-        assert self.told(engine, questions, *models) == {
-            "meta/tiny@main": "c0ffee",
-            "meta/tiny@refs/pr/1": "decaf",
-        }
-
-    @pytest.mark.usefixtures("hub")
-    @pytest.mark.parametrize("model", ["meta/gone", "meta/odd", "meta/broken"])
-    def test_what_the_hub_does_not_tell_is_left_out(
-        self, engine: Engine, questions: HostQuestions, model: str
-    ):
-        found = self.told(engine, questions, HubModel(id=model, revision="main"), TINY)
-        assert found == {TINY.key: "c0ffee"}
-
-    def test_a_commit_is_one_already(
-        self, engine: Engine, questions: HostQuestions, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
-        commit = "0123456789" * 4
-        told = self.told(engine, questions, HubModel(id="meta/tiny", revision=commit))
-        assert told == {f"meta/tiny@{commit}": commit}
-
-    def test_one_that_hangs_is_given_up(
-        self, engine: Engine, questions: HostQuestions, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setattr(contents, "HUB_SECONDS", 0.2)
-        with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as silent:
-            monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.server_port}")
-            assert self.told(engine, questions, TINY) == {}
-
-    def test_without_a_hub_the_last_one_that_was_fetched_counts(
-        self,
-        bench: Bench,
-        engine: Engine,
-        questions: HostQuestions,
-        monkeypatch: pytest.MonkeyPatch,
-    ):
-        monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
-        cache = f"{bench.stack}-hf-cache"
-        asked = replace(questions, hub_cache=cache)
-        assert self.told(engine, asked, TINY) == {}
-        bench.make_volume("hf-cache")
-        assert self.told(engine, asked, TINY) == {}
-        bench.shell(
-            f"mkdir -p {HF_CACHE}/hub/models--meta--tiny/snapshots; "
-            f"cd {HF_CACHE}/hub/models--meta--tiny/snapshots; mkdir newer older; "
-            "echo '{}' > older/config.json; touch -d 2001-01-01 older",
-            volume=cache,
-            target=str(HF_CACHE),
-        )
-        other = HubModel(id="meta/other", revision="main")
-        assert self.told(engine, asked, TINY, other) == {TINY.key: "newer"}
-        assert bench.containers() == []
 
 
 @pytest.mark.engine

@@ -1,0 +1,160 @@
+"""Base models of the hub: one step for all that start from one, and what speaks against one."""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from plan.host import HostFacts, HubModelFacts, Tokens
+from plan.owner import Owner
+from plan.pipeline import PipelinePlan
+from plan.problem import Problem
+from planning.host import ask_about_host, ask_for_tokens
+from planning.hub_model import downloads, hub_model_problems
+from planning.pipeline import plan_pipeline
+from stack_configs.settings.root import Settings
+
+PlanWith = Callable[..., PipelinePlan]
+SettingsWith = Callable[..., Settings]
+Document = dict[str, Any]
+OWNER = Owner(stack="test")
+HUB = {"hub": "a/b-1B"}
+FETCH = "test-base-model-a--b-1B"
+MISSING = Tokens(missing=(FETCH,))
+
+
+def from_hub(document: Document, **base: Any) -> None:
+    document["models"][0]["base_model"] = HUB | base
+
+
+class TestPlan:
+    def test_it_is_fetched_by_its_commit_into_the_cache(self, plan_with: PlanWith) -> None:
+        (plan,) = plan_with(from_hub, facts=HostFacts(hub_commits={"a/b-1B@main": "c0ffee"})).models
+        fetch = plan.steps[0]
+        asked = json.loads(fetch.files["parameters.json"])
+        assert (asked["repo"], asked["revision"], asked["asked"]) == ("a/b-1B", "main", "c0ffee")
+        assert [mount.source for mount in fetch.container.mounts] == ["test-hf-cache"]
+        assert str(fetch.marker).startswith("/root/.cache/huggingface/runs/")
+
+    def test_it_is_looked_for_where_its_files_are(self, plan_with: PlanWith) -> None:
+        (probe,) = (p for p in ask_for_tokens(plan_with(from_hub)).probes if p.step == FETCH)
+        assert (probe.source, probe.mounted_at) == ("test-hf-cache", "/root/.cache/huggingface")
+
+    def test_models_that_start_from_the_same_one_share_its_step(self, plan_with: PlanWith) -> None:
+        def change(document: Document) -> None:
+            from_hub(document)
+            document["models"].append(copy.deepcopy(document["models"][0]) | {"name": "other"})
+            document["models"][1]["ollama_model"] = {"name": "other"}
+
+        plan = plan_with(change)
+        one, other = (model.steps[0] for model in plan.models)
+        assert one == other
+        assert [step.name for step in plan.container_steps].count(FETCH) == 1
+        assert [probe.step for probe in ask_for_tokens(plan).probes].count(FETCH) == 1
+
+    def test_two_revisions_are_two_steps(self, plan_with: PlanWith) -> None:
+        names = {
+            plan_with(lambda d, r=revision: from_hub(d, revision=r)).models[0].steps[0].name
+            for revision in ("main", "v2", "refs/pr/1")
+        }
+        assert names == {FETCH, f"{FETCH}--v2", f"{FETCH}--refs--pr--1"}
+
+    def test_mirror_and_proxy_reach_the_container_and_the_look(
+        self, plan_with: PlanWith, settings_with: SettingsWith
+    ) -> None:
+        def change(document: Document) -> None:
+            from_hub(document)
+            document.setdefault("images", {})["mirrors"] = {
+                "model_hub": "https://hub.example.org",
+                "proxy": "http://proxy.example.org:3128",
+                "no_proxy": ["localhost", ".example.org"],
+            }
+
+        fetch = plan_with(change).models[0].steps[0]
+        assert fetch.container.environment == {
+            "HF_ENDPOINT": "https://hub.example.org",
+            "HTTP_PROXY": "http://proxy.example.org:3128",
+            "HTTPS_PROXY": "http://proxy.example.org:3128",
+            "NO_PROXY": "localhost,.example.org",
+        }
+        questions = ask_about_host(settings_with(change), OWNER)
+        assert questions.hub == "https://hub.example.org"
+        assert questions.hub_proxy == "http://proxy.example.org:3128"
+
+
+class TestJudgement:
+    @pytest.fixture
+    def problems(self, settings_with: SettingsWith) -> Callable[..., list[Problem]]:
+        def judge(
+            told: HubModelFacts,
+            tokens: Tokens = MISSING,
+            *,
+            change: Callable[[Document], Any] = from_hub,
+            free: float | None = None,
+        ) -> list[Problem]:
+            settings = settings_with(change)
+            facts = HostFacts(hub_models={"a/b-1B@main": told}, disk_free_gb=free)
+            plan = plan_pipeline(settings, owner=OWNER, facts=facts)
+            return list(hub_model_problems(settings, plan, facts, tokens))
+
+        return judge
+
+    @pytest.mark.parametrize(
+        ("refusal", "key", "way_out"),
+        [
+            ("gated", "models[0].base_model.hub", "Accept the terms"),
+            ("unknown", "models[0].base_model.hub", "Correct the name"),
+            ("no_revision", "models[0].base_model.revision", "Correct models[].base_model"),
+        ],
+    )
+    def test_a_model_that_the_hub_refuses(
+        self, problems: Callable[..., list[Problem]], refusal: Any, key: str, way_out: str
+    ) -> None:
+        told = HubModelFacts(refusal=refusal)
+        (problem,) = problems(told)
+        assert problem.key == key
+        assert problem.way_out.startswith(way_out)
+        # What was fetched needs the hub no more.
+        assert problems(told, Tokens()) == []
+
+    def test_weights_that_take_no_adapter(self, problems: Callable[..., list[Problem]]) -> None:
+        (problem,) = problems(HubModelFacts(quantization="gptq"), Tokens())
+        assert "no adapter can be merged" in problem.rule
+        # LLaMA-Factory turns these back into plain weights.
+        assert problems(HubModelFacts(quantization="fp8")) == []
+
+        def full(document: Document) -> None:
+            from_hub(document)
+            document["models"][0]["training_runs"][0]["finetuning_type"] = "full"
+
+        assert problems(HubModelFacts(quantization="gptq"), change=full) == []
+
+    def test_a_disk_that_cannot_hold_it(self, problems: Callable[..., list[Problem]]) -> None:
+        told = HubModelFacts(size_gb=16)
+        (problem,) = problems(told, free=15)
+        assert problem.rule.startswith("16.0 GB are to be fetched, and 15.0 GB are free")
+        assert problems(told, free=16) == []
+        # Some of it may be there.
+        assert problems(replace(told, is_begun=True), free=15) == []
+        # All of it is.
+        assert problems(told, Tokens(), free=15) == []
+        # Nobody knows.
+        assert problems(told) == []
+
+        def elsewhere(document: Document) -> None:
+            from_hub(document)
+            document["volumes"] = {"hf_cache": {"host_path": "/srv/cache"}}
+
+        assert problems(told, free=15, change=elsewhere) == []
+
+
+def test_what_is_still_to_be_fetched_is_told_with_its_size(settings_with: SettingsWith) -> None:
+    settings = settings_with(from_hub)
+    told = HubModelFacts(size_gb=16)
+    facts = HostFacts(hub_models={"a/b-1B@main": told})
+    plan = plan_pipeline(settings, owner=OWNER, facts=facts)
+    assert downloads(settings, plan, facts, MISSING) == {"a/b-1B": told}
+    assert downloads(settings, plan, facts, Tokens()) == {}
