@@ -9,13 +9,26 @@ import re
 from typing import Any
 
 from stack_configs.settings.loader import EXTENSION
+from stack_configs.settings.release_arguments import RELEASE_ARGUMENTS, ReleaseArgument
 from stack_configs.settings.root import Settings
+from stack_configs.settings.rule import SECRET_KEY
+from stack_configs.settings.run_spelling import ELSEWHERE
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """What YAML's language server reads."""
 
 CAPABILITIES = re.compile(r" \([A-Z]\d+(?:[-, ]+[A-Z]?\d+)*\)")
 """References such as (H1-H3) in a docstring: they are for who reads the code."""
+
+TYPES = {
+    "boolean": "boolean",
+    "integer": "integer",
+    "number": "number",
+    "text": "string",
+    "list": "array",
+    "map": "object",
+}
+"""JSON's words for what an argument of LLaMA-Factory may hold."""
 
 TITLE = "Settings of one environment"
 
@@ -28,9 +41,35 @@ def schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": TITLE, **made, **own}
 
 
+def editor_schema() -> dict[str, Any]:
+    """The schema with every argument of LLaMA-Factory that may stand in a training run."""
+    made = schema()
+    run = made["$defs"]["TrainingRunSettings"]
+    beside = {
+        name: _argument(argument)
+        for name, argument in RELEASE_ARGUMENTS.items()
+        if argument.kinds and name not in ELSEWHERE and not SECRET_KEY.search(name)
+    }
+    run["properties"] = {**beside, **run["properties"]}
+    # As LLaMA-Factory calls it, or as the stack does.
+    run["required"].remove("datasets")
+    run["anyOf"] = [{"required": ["datasets"]}, {"required": ["dataset"]}]
+    return made
+
+
+def _argument(argument: ReleaseArgument) -> dict[str, Any]:
+    empty = ["null"] if argument.optional else []
+    taken: dict[str, Any] = {"type": [*(TYPES[kind] for kind in argument.kinds), *empty]}
+    if argument.choices:
+        taken = {"enum": [*argument.choices, *([None] if argument.optional else [])]}
+    if argument.holds_several:
+        taken["type"].append("array")
+    return {**taken, "description": argument.help}
+
+
 def render() -> str:
     """The schema as a file."""
-    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(editor_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _trimmed(part: Any) -> Any:

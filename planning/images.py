@@ -1,6 +1,7 @@
 """Images: what is built or pulled, and the tag that says what is in it (F1-F4, F8)."""
 
 import base64
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,18 @@ EXTRA_OF: Mapping[str, Extra] = {
     "quantization_bit": "bitsandbytes",
     "deepspeed": "deepspeed",
     "use_unsloth": "unsloth",
+    "enable_liger_kernel": "liger-kernel",
+    "predict_with_generate": "metrics",
+    "rope_scaling": "rope-scaling",
+    "use_galore": "galore",
+    "use_apollo": "apollo",
+    "use_badam": "badam",
+    "use_adam_mini": "adam-mini",
 }
-"""What a setting of a training run needs in the image (T4, T6, T7)."""
+"""What a setting of a training run, or an argument of it, needs in the image (T4, T6, T7)."""
+
+BITSANDBYTES_OPTIMIZERS = re.compile(r"paged_|lion_|rmsprop_bnb|ademamix|adamw_(bnb_)?8bit")
+"""Names of `optim` that are bitsandbytes' own."""
 
 
 def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
@@ -152,11 +163,11 @@ def extras_of(run: TrainingRunSettings) -> Iterator[Extra]:
     """The optional parts of LLaMA-Factory that one training run needs."""
     if run.stage == "ppo":
         yield "ppo"
-    if "rope_scaling" in run.arguments:
-        yield "rope-scaling"
     for setting, extra in EXTRA_OF.items():
-        if getattr(run, setting):
+        if run.arguments.get(setting) or getattr(run, setting, None):
             yield extra
+    if BITSANDBYTES_OPTIMIZERS.match(str(run.arguments.get("optim"))):
+        yield "bitsandbytes"
 
 
 def _extras_of_runs(settings: Settings) -> Iterator[Extra]:

@@ -107,6 +107,7 @@ def plan_model(
             weights=policy.weights,
             reward_model=reward_model,
             datasets=[by_name[name] for name in run.datasets],
+            eval_datasets=[by_name[name] for name in run.eval_datasets],
             around=around,
             accelerator=accelerator,
             host=host,
@@ -191,6 +192,8 @@ def _needs_whole_model(run: TrainingRunSettings, policy: _Trained) -> bool:
         or adapter_shape(run) != adapter_shape(policy.run)
         # It would merge the adapter in memory, where no later step finds it.
         or bool(run.arguments.get("create_new_adapter"))
+        # PiSSA takes whole weights apart, and its adapter has twice the rank that was asked for.
+        or any(each.arguments.get("pissa_init") for each in (run, policy.run))
     )
 
 
@@ -198,6 +201,8 @@ def _judges_beside(run: TrainingRunSettings, policy: _Trained, judge: _Trained) 
     """Whether the judge's adapter can be loaded beside the policy's, and be switched to."""
     return (
         run.finetuning_type == "lora"
+        and judge.run is not None
+        and judge.run.finetuning_type == "lora"
         # It loads no adapter beside its own.
         and not run.use_unsloth
         and judge.weights.model == policy.weights.model

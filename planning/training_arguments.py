@@ -7,9 +7,18 @@ from planning.weights import Weights
 from stack_configs.settings.models import ChatTemplate
 from stack_configs.settings.training_runs import TrainingRunSettings
 
-LOCATIONS = frozenset({"model_name_or_path", "model_revision", "adapter_name_or_path", "dataset"})
+LOCATIONS = frozenset(
+    {"model_name_or_path", "model_revision", "adapter_name_or_path", "dataset", "eval_dataset"}
+)
 """Arguments that say where weights and data lie. What they are is told by `Weights.made_of` and
 `DatasetPlan.content`."""
+
+EVALUATION = frozenset(
+    {"do_eval", "do_predict", "predict_with_generate", "compute_accuracy", "eval_on_each_dataset"}
+    | {"per_device_eval_batch_size", "eval_accumulation_steps", "eval_num_beams"}
+    | {"eval_strategy", "eval_steps", "eval_delay", "prediction_loss_only"}
+)
+"""Arguments on how a model is judged. They tell nothing of a run that is judged at its end."""
 
 TRACKERS = frozenset(
     {"report_to", "run_name", "use_swanlab", "swanlab_project", "swanlab_workspace"}
@@ -30,6 +39,9 @@ def render_arguments(
         "finetuning_type": settings.finetuning_type,
         "template": template,
         "dataset": ",".join(settings.datasets),
+        "eval_dataset": ",".join(settings.eval_datasets) or None,
+        # Rows that are held out are judged by, if only at the end.
+        "do_eval": settings.evaluates or None,
         "cutoff_len": settings.cutoff_len,
         "max_samples": settings.max_samples,
         "num_train_epochs": settings.num_train_epochs,
@@ -39,7 +51,8 @@ def render_arguments(
         "warmup_steps": settings.warmup_steps,
         "per_device_train_batch_size": settings.per_device_train_batch_size,
         "gradient_accumulation_steps": settings.gradient_accumulation_steps,
-        "bf16": settings.precision == "bf16",
+        # Weights that are bf16 themselves need no conversion on the way.
+        "bf16": settings.precision == "bf16" and not settings.arguments.get("pure_bf16"),
         "fp16": settings.precision == "fp16",
         "disable_gradient_checkpointing": not settings.gradient_checkpointing,
         "seed": settings.seed,
@@ -51,15 +64,23 @@ def render_arguments(
         "quantization_bit": settings.quantization_bit,
         "deepspeed": settings.deepspeed,
         "report_to": "none",
-        **_lora_arguments(settings),
+        **_adapter_arguments(settings),
         **settings.arguments,
+        "pissa_convert": bool(settings.arguments.get("pissa_init")) or None,
     }
     return {key: value for key, value in arguments.items() if value is not None}
 
 
-def arguments_that_train(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that have a part in what a training makes."""
+def arguments_that_train(
+    arguments: Mapping[str, Any], *, evaluates_while_training: bool
+) -> dict[str, Any]:
+    """Those that have a part in what a training makes.
+
+    An evaluation in between draws from the random numbers of the training, and may end it.
+    """
     passed_over = LOCATIONS | BOOKKEEPING
+    if not evaluates_while_training:
+        passed_over |= EVALUATION
     if arguments.get("load_best_model_at_end"):
         # The best of the checkpoints is the result: which there are decides.
         passed_over -= {"save_steps"}
@@ -69,18 +90,24 @@ def arguments_that_train(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def adapter_shape(settings: TrainingRunSettings) -> Mapping[str, Any]:
     """What makes two runs' adapters alike, so that the later one can go on with the earlier's."""
     others = {key: settings.arguments.get(key) for key in ("use_dora", "use_rslora")}
-    return {**_lora_arguments(settings), **others}
+    return {**_adapter_arguments(settings), **others}
 
 
-def _lora_arguments(settings: TrainingRunSettings) -> Mapping[str, Any]:
-    if settings.finetuning_type != "lora":
+def _adapter_arguments(settings: TrainingRunSettings) -> Mapping[str, Any]:
+    if not settings.trains_adapter:
         return {}
+    shared = {
+        # Of OFT's layers too: LLaMA-Factory 0.9.5 reads no oft_target.
+        "lora_target": settings.lora_target,
+        "additional_target": ",".join(settings.additional_target) or None,
+    }
+    if settings.finetuning_type == "oft":
+        return shared
     return {
         "lora_rank": settings.lora_rank,
         "lora_alpha": settings.lora_alpha,
         "lora_dropout": settings.lora_dropout,
-        "lora_target": settings.lora_target,
-        "additional_target": ",".join(settings.additional_target) or None,
+        **shared,
     }
 
 

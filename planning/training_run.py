@@ -24,7 +24,7 @@ from planning.weights import Weights
 from stack_configs.settings.host import HostSettings
 from stack_configs.settings.images import MirrorSettings
 from stack_configs.settings.models import ChatTemplate
-from stack_configs.settings.training_runs import Stage, TrainingRunSettings
+from stack_configs.settings.training_runs import TrainingRunSettings
 
 CONFIG = "train.yaml"
 DEEPSPEED_CONFIG = "deepspeed.json"
@@ -56,6 +56,7 @@ def plan_training_run(
     weights: Weights,
     reward_model: RewardModel | None,
     datasets: Sequence[DatasetPlan],
+    eval_datasets: Sequence[DatasetPlan],
     around: Surroundings,
     accelerator: Accelerator,
     host: HostSettings,
@@ -63,8 +64,8 @@ def plan_training_run(
     gpu_memory_holders: tuple[GpuMemoryHolder, ...],
     mirrors: MirrorSettings,
 ) -> TrainingRunPlan:
-    """One run. `datasets` are those that it names, in its order. It looks at the hub, by way of the
-    `mirrors`, only where a data set is to be had there alone.
+    """One run. `datasets` and `eval_datasets` are those that it names, in its order. It looks at the
+    hub, by way of the `mirrors`, only where a data set is to be had there alone.
 
     `processes` is the number of devices that train together, `all` where nobody could count them.
     """
@@ -72,18 +73,25 @@ def plan_training_run(
     if host.cluster:
         # Every host goes on by itself afterwards, or resumes: none has the files of another.
         arguments["save_on_each_node"] = True
-    offline = all(dataset.data for dataset in datasets)
-    info = render_dataset_info(datasets)
+    # A data set may be trained on and judged by.
+    read = list({each.name: each for each in (*datasets, *eval_datasets)}.values())
+    offline = all(dataset.data for dataset in read)
+    info = render_dataset_info(read)
     image = around.images.llamafactory
-    yields_adapter = settings.finetuning_type == "lora"
+    yields_adapter = settings.trains_adapter
     deepspeed = json.dumps(deepspeed_config(settings), indent=2) + "\n"
     mark = identity(
         "training-run",
         image.recipe,
         sorted(set(extras_of(settings))),
-        arguments_that_train(arguments),
+        arguments_that_train(arguments, evaluates_while_training=settings.evaluates_while_training),
         deepspeed if settings.deepspeed else None,
         [dataset.content for dataset in datasets],
+        *(
+            [[dataset.content for dataset in eval_datasets]]
+            if settings.evaluates_while_training and eval_datasets
+            else []
+        ),
         weights.made_of,
         reward_model.step.identity if reward_model else None,
         # Together they take larger steps. Who leads, and where, changes nothing.
@@ -100,7 +108,7 @@ def plan_training_run(
     }
     files = {paths.DATASET_INFO: info}
     commands = [f"llamafactory-cli train {folder / CONFIG}"]
-    if media := dict.fromkeys(dataset.media.target for dataset in datasets if dataset.media):
+    if media := dict.fromkeys(dataset.media.target for dataset in read if dataset.media):
         located["media_dir"] = str(folder / MEDIA)
         commands = with_media(folder / MEDIA, media, commands)
     if settings.deepspeed:
@@ -110,7 +118,10 @@ def plan_training_run(
         located["reward_model"] = str(reward_model.step.artefact)
         located["reward_model_type"] = reward_model.kind
     files[CONFIG] = yaml.safe_dump(located, sort_keys=False, allow_unicode=True)
-    commands.insert(0, drop_what_cannot_be_resumed(folder, stage=settings.stage))
+    commands.insert(0, drop_what_cannot_be_resumed(folder, can_resume=can_resume(settings)))
+    if settings.arguments.get("pissa_init"):
+        # The adapter fits what PiSSA left of the weights; the converted one fits the weights.
+        commands.append(f"mv -f {folder}/pissa_converted/* {folder}")
     if not yields_adapter:
         commands.append(complete_tokenizer(folder, template=template, source=weights))
     return TrainingRunPlan(
@@ -156,16 +167,22 @@ def with_media(folder: PurePosixPath, media: Iterable[str], commands: Iterable[s
     return [link, *commands, f"rm -rf {folder}"]
 
 
-def drop_what_cannot_be_resumed(folder: PurePosixPath, *, stage: Stage) -> str:
+def can_resume(settings: TrainingRunSettings) -> bool:
+    """Whether a killed run goes on from its last checkpoint: LLaMA-Factory cannot resume stage ppo,
+    and PiSSA takes the weights apart by chance, another time in another way."""
+    return settings.stage != "ppo" and not settings.arguments.get("pissa_init")
+
+
+def drop_what_cannot_be_resumed(folder: PurePosixPath, *, can_resume: bool) -> str:
     """A shell command that leaves the checkpoints that a killed run had finished, and no weights.
 
     The trainer resumes from the newest checkpoint, complete or not, and writes trainer_state.json
     last (huggingface/transformers#35782). LLaMA-Factory refuses a folder with weights and without
-    a checkpoint, which a kill while the result is written leaves; and it cannot resume stage ppo,
-    which begins again.
+    a checkpoint, which a kill while the result is written leaves. A run that cannot be resumed
+    begins again.
     """
     weights = f"rm -f {folder}/*.safetensors* {folder}/*.bin*"
-    if stage == "ppo":
+    if not can_resume:
         return f"{weights}; rm -rf {folder}/checkpoint-*"
     return (
         f"{weights}; for checkpoint in {folder}/checkpoint-*; do "

@@ -111,7 +111,7 @@ def _is_accepted(
         return several and run.quantization_bit is None and not run.use_unsloth
     if "quantization_bit" in changes:
         return hardware in HARDWARE_OF["quantization_bit"] and run.deepspeed != "zero3"
-    return run.finetuning_type != "lora"
+    return not run.trains_adapter
 
 
 def _used(host: HostSettings, found_gb: Sequence[float] | None) -> Sequence[float]:

@@ -59,13 +59,28 @@ def last_line(text: str) -> str:
     return lines[-1].strip()[:LINE_LENGTH] if lines else ""
 
 
-def training_state(line: bytes) -> str:
-    """A line of LLaMA-Factory's trainer_log.jsonl in words; empty for any other."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return ""
-    return _describe(entry) if isinstance(entry, dict) and "current_steps" in entry else ""
+class TrainingState:
+    """How far a training has come, by the lines of LLaMA-Factory's trainer_log.jsonl.
+
+    An evaluation is a line of its own, and the next step's would hide it: its loss stays in view.
+    """
+
+    def __init__(self) -> None:
+        self.words = ""
+        self._evaluated: dict[str, Any] = {}
+
+    def hear(self, line: bytes) -> None:
+        """One more line of the log; any other changes nothing."""
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return
+        if not isinstance(entry, dict) or "current_steps" not in entry:
+            return
+        self._evaluated = {key: entry[key] for key in ("eval_loss",) if key in entry} or (
+            self._evaluated
+        )
+        self.words = _describe({**self._evaluated, **entry})
 
 
 def _describe(entry: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from runtime.docker.execution import added_lines
 from runtime.docker.follow import read_log
 from runtime.failure import StepError
 from runtime.program import say
-from runtime.report.progress import Report, last_line, mask, training_state
+from runtime.report.progress import Report, TrainingState, last_line, mask
 
 
 class StepProgress:
@@ -23,7 +23,7 @@ class StepProgress:
         self._report = Report(title)
         self._path = str(PurePosixPath(folder) / log) if log else None
         self._secrets = tuple(secrets)
-        self._state = ""
+        self._training = TrainingState()
 
     def listen(self, container: str, *, is_new: bool) -> None:
         """Hear from now on what a running container adds to its progress log.
@@ -37,7 +37,7 @@ class StepProgress:
 
     def tell(self, container: str, elapsed: float) -> None:
         """At most one line."""
-        line = self._report.line(elapsed, state=self._state, log=self._heard(container))
+        line = self._report.line(elapsed, state=self._training.words, log=self._heard(container))
         if line:
             say(mask(line, self._secrets))
 
@@ -45,7 +45,7 @@ class StepProgress:
         # Progress is a comfort: a container that has ended, or has no `tail`, goes without it.
         with contextlib.suppress(StepError):
             for line in added_lines(self._engine, container, path, with_last=not is_new):
-                self._state = training_state(line) or self._state
+                self._training.hear(line)
 
     def _heard(self, container: str) -> Iterator[str]:
         yield last_line(read_log(self._engine, container, lines=1))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from plan.problem import Problem
+from stack_configs.settings.argument_rules import find_argument_problems
 from stack_configs.settings.dataset_use import find_misuse
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.root import Settings
@@ -115,19 +116,29 @@ def _devices_of_ascend(settings: Settings) -> Iterator[Problem]:
 
 
 def _run_problems(settings: Settings, run: TrainingRunSettings, key: str) -> Iterator[Problem]:
+    yield from _data_problems(settings, run, run.datasets, f"{key}.datasets")
+    yield from _data_problems(settings, run, run.eval_datasets, f"{key}.eval_datasets")
+    yield from _unsupported(settings, run, key)
+    yield from find_argument_problems(settings, run, key)
+
+
+def _data_problems(
+    settings: Settings, run: TrainingRunSettings, names: Sequence[str], key: str
+) -> Iterator[Problem]:
+    """Data sets that a run cannot learn from, or be judged by."""
     datasets = {dataset.name: dataset for dataset in settings.datasets}
     ranked = run.stage in RANKING_STAGES
-    for index, name in enumerate(run.datasets):
+    for index, name in enumerate(names):
         if name not in datasets:
             yield Problem(
-                f"{key}.datasets[{index}]",
+                f"{key}[{index}]",
                 repr(name),
                 "no data set of that name is declared",
                 f"Declare it under datasets, or use one of: {', '.join(datasets)}",
             )
         elif datasets[name].ranking != ranked:
             yield Problem(
-                f"{key}.datasets[{index}]",
+                f"{key}[{index}]",
                 repr(name),
                 f"stage {run.stage} {'needs' if ranked else 'does not take'} ranking data "
                 "(rows with chosen and rejected)",
@@ -135,7 +146,7 @@ def _run_problems(settings: Settings, run: TrainingRunSettings, key: str) -> Ite
             )
         elif (datasets[name].columns.kto_tag is not None) != (run.stage == "kto"):
             yield Problem(
-                f"{key}.datasets[{index}]",
+                f"{key}[{index}]",
                 repr(name),
                 f"stage {run.stage} {'needs' if run.stage == 'kto' else 'does not take'} answers "
                 "that are marked true or false",
@@ -143,12 +154,11 @@ def _run_problems(settings: Settings, run: TrainingRunSettings, key: str) -> Ite
             )
         elif not datasets[name].has_answers and run.stage not in PROMPT_STAGES:
             yield Problem(
-                f"{key}.datasets[{index}]",
+                f"{key}[{index}]",
                 repr(name),
                 f"stage {run.stage} needs answers, and no row has text in column 'output'",
                 "Add the column, or name the one that holds the answers in `columns.response`",
             )
-    yield from _unsupported(settings, run, key)
 
 
 def _unsupported(settings: Settings, run: TrainingRunSettings, key: str) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ def find_misuse(settings: Settings) -> Iterator[Problem]:
         for run_index, run in enumerate(model.training_runs):
             folders = dict.fromkeys(
                 folder
-                for name in run.datasets
+                for name in (*run.datasets, *run.eval_datasets)
                 if name in datasets and (folder := datasets[name].media_dir)
             )
             if len(folders) > 1 and (name := _name_in_two(list(folders))):

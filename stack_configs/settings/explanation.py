@@ -1,7 +1,7 @@
 """What pydantic found wrong, in an operator's words."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -79,7 +79,8 @@ def _unknown_key(key: str, location: Location, value: Any) -> Problem:
         way_out = f"A secret never belongs in this file: `pulumi config set --secret {name}`"
         return Problem(key, "", "no such setting", way_out)
     shown = _shown(value) if isinstance(value, str | int | float | bool) else ""
-    return Problem(key, shown, "no such setting", did_you_mean(name, _fields_at(location[:-1])))
+    way_out = did_you_mean(name, _fields_at(location[:-1]), also=_known_beside(location[:-1]))
+    return Problem(key, shown, "no such setting", way_out)
 
 
 def _shown(value: Any) -> str:
@@ -117,16 +118,27 @@ def _location_in_settings(detail: ErrorDetails) -> Location:
 
 def _fields_at(location: Location) -> list[str]:
     """The settings that exist where an unknown one was found."""
+    section = _section_at(location)
+    if section is None:
+        return []
+    fields = section.model_fields.items()
+    return [word for name, field in fields for word in dict.fromkeys((name, *_aliases(field)))]
+
+
+def _known_beside(location: Location) -> Iterable[str]:
+    """What may be written in a section though it is no setting of it."""
+    known: Iterable[str] = getattr(_section_at(location), "known_beside", ())
+    return sorted(known)
+
+
+def _section_at(location: Location) -> type[BaseModel] | None:
     section: type[BaseModel] | None = Settings
     for part in location:
         if isinstance(part, int) or section is None:
             continue
         field = _field(section, part)
         section = _section_in(field.annotation) if field else None
-    if section is None:
-        return []
-    fields = section.model_fields.items()
-    return [word for name, field in fields for word in dict.fromkeys((name, *_aliases(field)))]
+    return section
 
 
 def _field_at(location: Location) -> FieldInfo | None:

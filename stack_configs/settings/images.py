@@ -9,7 +9,17 @@ from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import ImageReference, StrictModel, Url, Version
 
 Extra = Literal[
-    "bitsandbytes", "deepspeed", "liger-kernel", "metrics", "ppo", "rope-scaling", "unsloth"
+    "adam-mini",
+    "apollo",
+    "badam",
+    "bitsandbytes",
+    "deepspeed",
+    "galore",
+    "liger-kernel",
+    "metrics",
+    "ppo",
+    "rope-scaling",
+    "unsloth",
 ]
 """As LLaMA-Factory's own requirements/*.txt are called; `ppo`: the TRL that its stage ppo needs;
 `rope-scaling`: what its argument rope_scaling needs with transformers 5."""

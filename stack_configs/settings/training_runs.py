@@ -1,38 +1,15 @@
 """Settings of one training run, named as LLaMA-Factory names its arguments (T2-T8)."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
+from stack_configs.settings.release_arguments import RELEASE_ARGUMENTS, ArgumentValue
 from stack_configs.settings.rule import SECRET_KEY, rule_error
+from stack_configs.settings.run_spelling import OWNED_ARGUMENTS, Spelling, spell_run
 from stack_configs.settings.strict_model import Name, StrictModel
 
 Stage = Literal["pt", "sft", "rm", "ppo", "dpo", "kto"]
-
-OWNED_ARGUMENTS = frozenset(
-    {
-        "model_name_or_path",
-        "model_revision",
-        "adapter_name_or_path",
-        "adapter_folder",
-        "cache_dir",
-        "dataset",
-        "dataset_dir",
-        "media_dir",
-        "output_dir",
-        "template",
-        "do_train",
-        "overwrite_output_dir",
-        "report_to",
-        "resume_from_checkpoint",
-        "reward_model_type",
-        "bf16",
-        "fp16",
-        "disable_gradient_checkpointing",
-        "save_on_each_node",
-    }
-)
-"""Arguments that the stack sets itself: links between steps, and what other settings decide."""
 
 VOCABULARY_ARGUMENTS = (
     "resize_vocab",
@@ -44,7 +21,13 @@ VOCABULARY_ARGUMENTS = (
 
 
 class TrainingRunSettings(StrictModel):
-    """One `llamafactory-cli train`. A later run goes on from what the earlier run left."""
+    """One `llamafactory-cli train`. A later run goes on from what the earlier run left.
+
+    Any other argument of LLaMA-Factory may stand beside these, as in its own YAML.
+    """
+
+    known_beside: ClassVar[frozenset[str]] = frozenset(RELEASE_ARGUMENTS)
+    """Keys that are no settings of their own and yet may be meant by a misspelt one."""
 
     name: Name = "sft"
     stage: Annotated[
@@ -54,14 +37,19 @@ class TrainingRunSettings(StrictModel):
         ),
     ] = "sft"
     finetuning_type: Annotated[
-        Literal["lora", "full", "freeze"],
+        Literal["lora", "oft", "full", "freeze"],
         Field(
-            description="lora: small layers beside the weights. freeze: a few of them. full: all."
+            description="lora: small layers beside the weights. oft: rotations of them. freeze: a "
+            "few of them. full: all."
         ),
     ] = "lora"
     datasets: Annotated[
         tuple[str, ...], Field(min_length=1, description="Names of data sets, mixed.")
     ]
+    eval_datasets: Annotated[
+        tuple[str, ...],
+        Field(description="Names of data sets that are judged by and not trained on."),
+    ] = ()
     reward_model: Annotated[
         str | None, Field(description="Name of the earlier run with stage rm; for stage ppo.")
     ] = None
@@ -76,7 +64,19 @@ class TrainingRunSettings(StrictModel):
     max_steps: Annotated[int | None, Field(ge=1, description="Overrides num_train_epochs.")] = None
     learning_rate: Annotated[float, Field(gt=0, lt=1, description="Peak learning rate.")] = 1e-4
     lr_scheduler_type: Annotated[
-        Literal["linear", "cosine", "constant", "constant_with_warmup", "polynomial"],
+        Literal[
+            "linear",
+            "cosine",
+            "cosine_with_restarts",
+            "polynomial",
+            "constant",
+            "constant_with_warmup",
+            "inverse_sqrt",
+            "reduce_lr_on_plateau",
+            "cosine_with_min_lr",
+            "cosine_warmup_with_min_lr",
+            "warmup_stable_decay",
+        ],
         Field(description="How the learning rate goes on from its peak."),
     ] = "cosine"
     warmup_steps: Annotated[
@@ -133,8 +133,10 @@ class TrainingRunSettings(StrictModel):
         False
     )
     flash_attn: Annotated[
-        Literal["auto", "disabled", "sdpa", "fa2"],
-        Field(description="Implementation of attention; fa2 needs the package in the image."),
+        Literal["auto", "disabled", "sdpa", "fa2", "fa3"],
+        Field(
+            description="Implementation of attention; fa2 and fa3 need the package in the image."
+        ),
     ] = "auto"
     threads: Annotated[
         int | None, Field(ge=1, description="OMP_NUM_THREADS. Unset: the libraries' own choice.")
@@ -144,9 +146,43 @@ class TrainingRunSettings(StrictModel):
         Field(gt=0, description="A run that takes longer is stopped; the next up resumes it."),
     ] = 72
     arguments: Annotated[
-        dict[str, str | int | float | bool | list[str]],
+        dict[str, ArgumentValue],
         Field(description="Any other argument of llamafactory-cli train, as it is."),
     ] = {}
+    _spelling: Spelling = PrivateAttr(default=Spelling())
+
+    @property
+    def spelling(self) -> Spelling:
+        """How the run was written."""
+        return self._spelling
+
+    @property
+    def trains_adapter(self) -> bool:
+        """Whether the weights stay as they are, and an adapter lies beside them."""
+        return self.finetuning_type in ("lora", "oft")
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether rows are held out, or data sets named, to judge by."""
+        return bool(self.eval_datasets or self.arguments.get("val_size"))
+
+    @property
+    def evaluates_while_training(self) -> bool:
+        """False where it judges at its end alone, or never."""
+        told = self.arguments
+        return told.get("eval_strategy", "no") != "no" or bool(told.get("eval_on_start"))
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _written_as_llamafactory_has_it(
+        cls, given: Any, handler: ModelWrapValidatorHandler[Self]
+    ) -> Self:
+        if not isinstance(given, dict):
+            return handler(given)
+        spelling = spell_run(given, own=cls.model_fields.keys())
+        run = handler(dict(spelling.run))
+        run._spelling = spelling
+        return run
 
     @model_validator(mode="after")
     def _arguments_that_fit_together(self) -> Self:
@@ -167,9 +203,10 @@ class TrainingRunSettings(StrictModel):
                 "use_unsloth does not go together with deepspeed zero3",
                 "remove one of the two",
             )
-        if self.quantization_bit is not None and self.finetuning_type != "lora":
+        if self.quantization_bit is not None and not self.trains_adapter:
             raise rule_error(
-                f"quantization_bit {self.quantization_bit} needs finetuning_type lora (QLoRA)",
+                f"quantization_bit {self.quantization_bit} needs an adapter (QLoRA), and "
+                f"finetuning_type is {self.finetuning_type}",
                 "set finetuning_type to lora or remove quantization_bit",
             )
         if (self.stage == "ppo") != (self.reward_model is not None):

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -20,9 +20,12 @@ def find_way_out(details: Sequence[ErrorDetails], field: FieldInfo | None, *, is
     return next(_ways_out(details, field, is_name=is_name), "Give a value that fits")
 
 
-def did_you_mean(given: str, known: Sequence[str]) -> str:
-    """The nearest of the words that are known, or all of them."""
-    if close := difflib.get_close_matches(given, known, n=1, cutoff=0.7):
+def did_you_mean(given: str, known: Sequence[str], also: Iterable[str] = ()) -> str:
+    """The nearest of the words that are known, or all of them.
+
+    Those that are `also` known are too many to be listed.
+    """
+    if close := difflib.get_close_matches(given, [*known, *also], n=1, cutoff=0.7):
         return f"Did you mean {close[0]}"
     return f"Use one of: {', '.join(known)}" if known else "Remove it"
 

@@ -11,7 +11,7 @@ import yaml
 
 from docs import settings_reference, support_matrix
 from docs.generate import GENERATED
-from docs.settings_schema import schema
+from docs.settings_schema import editor_schema, schema
 from stack_configs.settings.loader import SettingsYaml
 from stack_configs.settings.root import Settings
 from tests.json_schema import faults
@@ -70,7 +70,7 @@ class TestSchema:
         named = text.splitlines()[0].removeprefix(EDITORS_LINE)
         assert (path.parent / named).resolve() == CONFIGS / "schema.json"
         document = yaml.load(text, Loader=SettingsYaml)  # noqa: S506 - a SafeLoader
-        assert faults(document, schema(), schema()) == []
+        assert faults(document, editor_schema(), editor_schema()) == []
 
     def test_it_sees_a_typing_error(self) -> None:
         text = (CONFIGS / "demo.yaml").read_text(encoding="utf-8")
@@ -78,10 +78,17 @@ class TestSchema:
         wrong = copy.deepcopy(document)
         wrong["models"][0]["training_runs"][0]["learning_rat"] = 1
         wrong["host"]["hardware"] = "gpu"
-        assert faults(wrong, schema(), schema()) == [
+        assert faults(wrong, editor_schema(), editor_schema()) == [
             "host.hardware",
             "models[0].training_runs[0].learning_rat",
         ]
+
+    def test_it_knows_the_arguments_that_may_stand_in_a_run(self) -> None:
+        run = editor_schema()["$defs"]["TrainingRunSettings"]["properties"]
+        assert run["fsdp"]["type"] == ["array", "string", "null"]
+        assert run["pref_loss"]["enum"][0] == "sigmoid"
+        assert run["learning_rate"]["exclusiveMaximum"] == 1, "the stack's own says more"
+        assert not {"template", "output_dir", "hf_hub_token"} & run.keys()
 
     def test_what_the_loader_takes_is_what_it_describes(self) -> None:
         assert set(schema()["properties"]) == set(Settings.model_fields)

@@ -26,12 +26,12 @@ def destroyed(stack: Stack, engine: Engine) -> None:
 def test_after_a_training_that_failed_in_the_first_up(home: Path, engine: Engine):
     stack = Stack(home)
     stack.settings["board"] = {"enabled": False}
-    # No argument that LLaMA-Factory knows, and none that the settings can judge.
-    stack.run["arguments"] = {"no_such_argument": 1}
+    # Modules are the base model's: nothing that the settings can judge.
+    stack.run["lora_target"] = "no_such_module"
     try:
         update = stack.up()
         assert update.returncode != 0
-        assert "no_such_argument" in update.output
+        assert "no_such_module" in update.output
         training = f"{stack.physical_name}-stack-guide-sft"
         # Kept for its log, and in no state.
         assert training in engine.containers(stack)

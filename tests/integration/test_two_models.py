@@ -19,12 +19,12 @@ def test_a_model_is_served_though_its_neighbour_failed(home: Path, engine: Engin
     stack.settings["board"] = {"enabled": False}
     broken = copy.deepcopy(stack.model)
     broken["name"] = "broken"
-    broken["training_runs"][0]["arguments"] = {"no_such_argument": 1}
+    broken["training_runs"][0]["lora_target"] = "no_such_module"
     stack.settings["models"].insert(0, broken)
     try:
         update = stack.up()
         assert update.returncode != 0
-        assert "no_such_argument" in update.output
+        assert "no_such_module" in update.output
         port = stack.settings["ollama_server"]["port"]
         listed = httpx.get(f"http://127.0.0.1:{port}/api/tags", timeout=30).json()
         assert [model["name"] for model in listed["models"]] == ["stack-guide:latest"]

@@ -64,6 +64,8 @@ class TestChains:
             {"arguments": {"use_dora": True}},
             {"arguments": {"create_new_adapter": True}},
             {"finetuning_type": "full"},
+            {"finetuning_type": "oft"},
+            {"arguments": {"pissa_init": True}},
             {"stage": "dpo", "datasets": ["ranked"]},
             {"stage": "rm", "datasets": ["ranked"]},
         ],
@@ -77,6 +79,21 @@ class TestChains:
         assert told(merge)["adapter_name_or_path"] == str(steps(plan)["sft"].artefact)
         assert told(run)["model_name_or_path"] == str(merge.artefact)
         assert "adapter_name_or_path" not in told(run)
+
+    @pytest.mark.parametrize("first", [{"finetuning_type": "oft"}, {"pissa_init": True}])
+    def test_no_run_goes_on_with_an_adapter_of_another_kind(
+        self, plan_with: PlanWith, first: dict[str, Any]
+    ) -> None:
+        (plan,) = plan_with(chain(SFT | first, SFT | {"name": "later"})).models
+        assert [*steps(plan)][1:-1] == ["sft", "sft-merge", "later", "merge"]
+        # LLaMA-Factory 0.9.5 loads adapters with finetuning_type lora alone, of whatever kind.
+        assert told(steps(plan)["sft-merge"])["finetuning_type"] == "lora"
+
+    def test_a_judge_that_is_no_lora_adapter_is_merged(self, plan_with: PlanWith) -> None:
+        (plan,) = plan_with(chain(SFT, RM | {"finetuning_type": "oft"}, PPO)).models
+        found = steps(plan)
+        assert "judge-merge" in found
+        assert told(found["ppo"])["reward_model_type"] == "full"
 
     @pytest.mark.parametrize("stage", ["dpo", "kto"])
     def test_the_reference_of_a_run_is_the_policy_that_it_starts_from(

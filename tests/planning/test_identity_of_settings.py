@@ -179,6 +179,8 @@ ROWS: dict[str, Row] = {
     ),
     # More data: the tokenizer of a generated model is made from it too.
     f"{RUN}.datasets": Row(["alpaca", "spare"], BASE_MODEL),
+    # What a run is judged by at its end makes no other model.
+    f"{RUN}.eval_datasets": Row(["spare"], TRANSPORT),
     f"{RUN}.reward_model": Row("second", TRAINING, at="models[0].training_runs[3].reward_model"),
     f"{RUN}.cutoff_len": Row(99, TRAINING),
     f"{RUN}.max_samples": Row(99, TRAINING),
@@ -579,10 +581,47 @@ class TestRuns:
     def test_the_checkpoints_count_where_the_best_of_them_is_the_result(
         self, base: Document, plan_of: Callable[..., PipelinePlan]
     ) -> None:
-        put(base, f"{RUN}.arguments", {"load_best_model_at_end": True})
+        judged = {"val_size": 0.5, "eval_strategy": "steps", "eval_steps": 1}
+        put(base, f"{RUN}.arguments", judged | {"load_best_model_at_end": True})
         before = plan_of(base)
         put(base, f"{RUN}.save_steps", 9)
         assert made_anew(before.models[0], plan_of(base).models[0]) == reached(TRAINING)
+
+    @pytest.mark.parametrize(
+        ("before", "after", "steps"),
+        [
+            # An evaluation in between draws random numbers, and its data may choose the best.
+            ({}, {"eval_strategy": "epoch"}, True),
+            ({"eval_strategy": "epoch"}, {"per_device_eval_batch_size": 2}, True),
+            ({}, {"per_device_eval_batch_size": 2}, False),
+            ({}, {"compute_accuracy": True}, False),
+        ],
+    )
+    def test_how_a_run_is_judged_counts_where_it_is_judged_on_the_way(
+        self,
+        base: Document,
+        plan_of: Callable[..., PipelinePlan],
+        before: Document,
+        after: Document,
+        steps: bool,
+    ) -> None:
+        put(base, f"{RUN}.eval_datasets", ["spare"])
+        put(base, f"{RUN}.arguments", before)
+        first = plan_of(base)
+        put(base, f"{RUN}.arguments", before | after)
+        again = made_anew(first.models[0], plan_of(base).models[0])
+        assert again == (reached(TRAINING) if steps else [])
+
+    @pytest.mark.parametrize("strategy", ["no", "epoch"])
+    def test_the_rows_that_judge_on_the_way_count(
+        self, base: Document, plan_of: Callable[..., PipelinePlan], strategy: str
+    ) -> None:
+        put(base, f"{RUN}.arguments", {"eval_strategy": strategy})
+        put(base, f"{RUN}.eval_datasets", ["spare"])
+        first = plan_of(base)
+        put(base, f"{RUN}.eval_datasets", ["alpaca"])
+        again = made_anew(first.models[0], plan_of(base).models[0])
+        assert again == ([] if strategy == "no" else reached(TRAINING))
 
     def test_the_order_of_a_runs_data_counts_and_that_of_the_declarations_does_not(
         self, base: Document, plan_of: Callable[..., PipelinePlan]

@@ -129,6 +129,28 @@ class TestExtras:
 
         assert self.extras(plan_with(change).images) == "bitsandbytes,deepspeed,metrics,ppo"
 
+    @pytest.mark.parametrize(
+        ("run", "extra"),
+        [
+            ({"enable_liger_kernel": True}, "liger-kernel"),
+            ({"predict_with_generate": True, "val_size": 0.1}, "metrics"),
+            ({"rope_scaling": "yarn"}, "rope-scaling"),
+            ({"finetuning_type": "full", "use_galore": True}, "galore"),
+            ({"finetuning_type": "full", "use_apollo": True}, "apollo"),
+            ({"finetuning_type": "full", "use_badam": True}, "badam"),
+            ({"finetuning_type": "full", "use_adam_mini": True}, "adam-mini"),
+            ({"optim": "paged_adamw_8bit"}, "bitsandbytes"),
+            ({"optim": "adamw_8bit"}, "bitsandbytes"),
+            ({"optim": "adamw_torch_8bit"}, ""),
+            ({"use_dora": True, "use_badam": False}, ""),
+        ],
+    )
+    def test_an_argument_brings_what_it_needs(
+        self, plan_with: Callable[..., PipelinePlan], run: dict[str, Any], extra: str
+    ) -> None:
+        plan = plan_with(lambda d: d["models"][0]["training_runs"][0].update(run))
+        assert self.extras(plan.images) == extra
+
     def test_one_that_needs_nothing_brings_nothing(self, images: Images) -> None:
         assert self.extras(images()) == ""
 

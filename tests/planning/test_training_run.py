@@ -16,9 +16,9 @@ from plan.paths import RUNS
 from plan.pipeline import PipelinePlan
 from plan.step import ContainerStepPlan
 from planning.training_arguments import deepspeed_config, render_arguments
-from planning.training_run import drop_what_cannot_be_resumed, with_media
+from planning.training_run import can_resume, drop_what_cannot_be_resumed, with_media
 from planning.weights import Weights
-from stack_configs.settings.training_runs import Stage, TrainingRunSettings
+from stack_configs.settings.training_runs import TrainingRunSettings
 from tests.planning.conftest import step_of
 
 PlanWith = Callable[..., PipelinePlan]
@@ -76,7 +76,7 @@ class TestArguments:
         assert [read["bf16"], read["fp16"]] == [precision == "bf16", precision == "fp16"]
 
     def test_any_other_argument_goes_through_as_it_is(self, train: Train) -> None:
-        own = {"weight_decay": 0.1, "packing": True, "optim": "off", "freeze_extra": ["a", "b"]}
+        own = {"weight_decay": 0.1, "optim": "sgd", "lr_scheduler_kwargs": {"num_cycles": 2}}
         read = arguments(train(arguments=own))
         assert {name: read[name] for name in own} == own
 
@@ -94,6 +94,24 @@ class TestArguments:
         run = step_of(plan.models[0], "training-run")
         assert arguments(run)["dataset"] == "spare,alpaca"
         assert json.loads(run.files["dataset_info.json"]).keys() == {"spare", "alpaca"}
+
+    def test_what_it_is_judged_by_is_registered_too(self, train: Train) -> None:
+        run = train(eval_datasets=["spare", "alpaca"])
+        assert arguments(run)["eval_dataset"] == "spare,alpaca"
+        assert json.loads(run.files["dataset_info.json"]).keys() == {"spare", "alpaca"}
+
+    @pytest.mark.parametrize(
+        ("run", "judged"),
+        [({}, False), ({"val_size": 0.1}, True), ({"eval_dataset": "spare"}, True)],
+    )
+    def test_rows_that_are_held_out_are_judged_by(
+        self, train: Train, run: dict[str, Any], judged: bool
+    ) -> None:
+        assert arguments(train(**run)).get("do_eval", False) is judged
+
+    def test_weights_in_bf16_are_computed_with_as_they_are(self, train: Train) -> None:
+        read = arguments(train(host={"hardware": "cuda"}, pure_bf16=True))
+        assert [read["pure_bf16"], read["bf16"], read["fp16"]] == [True, False, False]
 
     def test_only_the_data_that_it_names_is_registered_beside_it(self, train: Train) -> None:
         assert json.loads(train().files["dataset_info.json"]).keys() == {"alpaca"}
@@ -210,13 +228,13 @@ class TestCluster:
 
 
 class TestResuming:
-    def left(self, folder: Path, stage: Stage = "sft") -> list[str]:
+    def left(self, folder: Path, *, can_resume: bool = True) -> list[str]:
         for name, file in (("20", "trainer_state.json"), ("40", "model.safetensors")):
             (folder / f"checkpoint-{name}").mkdir()
             (folder / f"checkpoint-{name}" / file).touch()
         for name in ("trainer_log.jsonl", "train.yaml"):
             (folder / name).touch()
-        script = drop_what_cannot_be_resumed(PurePosixPath(folder), stage=stage)
+        script = drop_what_cannot_be_resumed(PurePosixPath(folder), can_resume=can_resume)
         subprocess.run(["sh", "-ec", script], check=True)
         return sorted(path.name for path in folder.iterdir())
 
@@ -229,12 +247,30 @@ class TestResuming:
             (tmp_path / name).touch()
         assert self.left(tmp_path) == ["checkpoint-20", "train.yaml", "trainer_log.jsonl"]
 
-    def test_ppo_begins_again(self, tmp_path: Path) -> None:
-        # LLaMA-Factory: "`resume_from_checkpoint` will be supported in the future version."
-        assert self.left(tmp_path, "ppo") == ["train.yaml", "trainer_log.jsonl"]
+    def test_what_cannot_be_resumed_begins_again(self, tmp_path: Path) -> None:
+        assert self.left(tmp_path, can_resume=False) == ["train.yaml", "trainer_log.jsonl"]
+
+    @pytest.mark.parametrize(
+        ("run", "resumes"),
+        [
+            ({}, True),
+            # LLaMA-Factory: "`resume_from_checkpoint` will be supported in the future version."
+            ({"stage": "ppo", "reward_model": "judge"}, False),
+            ({"pissa_init": True}, False),
+        ],
+    )
+    def test_what_can_be_resumed(self, run: dict[str, Any], resumes: bool) -> None:
+        assert can_resume(TrainingRunSettings(**({"datasets": ("a",)} | run))) is resumes
+
+    def test_of_pissa_the_converted_adapter_is_kept(self, train: Train) -> None:
+        run = train(pissa_init=True)
+        assert arguments(run)["pissa_convert"] is True
+        script = run.container.command[-1]
+        assert script.index("llamafactory-cli train") < script.index("pissa_converted/")
+        assert "pissa" not in train().container.command[-1]
 
     def test_a_first_run_has_nothing_to_drop(self, tmp_path: Path) -> None:
-        script = drop_what_cannot_be_resumed(PurePosixPath(tmp_path), stage="sft")
+        script = drop_what_cannot_be_resumed(PurePosixPath(tmp_path), can_resume=True)
         subprocess.run(["sh", "-ec", script], check=True)
         assert list(tmp_path.iterdir()) == []
 

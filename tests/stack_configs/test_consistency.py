@@ -171,7 +171,7 @@ class TestRuns:
         [
             ({"arguments": {"learning_rate": 1}}, "arguments holds learning_rate"),
             ({"arguments": {"output_dir": "/x", "bf16": True}}, "arguments holds bf16, output_dir"),
-            ({"quantization_bit": 4, "finetuning_type": "full"}, "needs finetuning_type lora"),
+            ({"quantization_bit": 4, "finetuning_type": "full"}, "needs an adapter"),
             ({"use_unsloth": True, "deepspeed": "zero3"}, "use_unsloth does not go together"),
             ({"stage": "ppo"}, "stage ppo needs a reward_model"),
             ({"arguments": {"default_system": 7}}, "must be a text"),

@@ -186,11 +186,11 @@ class TestMessages:
             ("images.mirrors.registry", "https://mirror/", "must match", "Write mirror"),
             ("images.llamafactory.version", 3.10, "must be text", "Put it in quotes"),
             ("images.ollama.image", "an image", "must match pattern", "Give a value"),
-            ("images.llamafactory.extras", ["x; rm"], "must be 'bitsandbytes'", "Use one of"),
+            ("images.llamafactory.extras", ["x; rm"], "must be 'adam-mini'", "Use one of"),
             ("volumes.data.host_path", "here", "must match pattern", "Give a value"),
             ("models[0].name", "My Model", "must match pattern", "Write my-model"),
             ("models[0].base_model.hub", "llama", "must match pattern", "Give a value"),
-            (f"{RUN}.arguments.x", {"y": 1}, "must be text or must be", "Give a value"),
+            (f"{RUN}.arguments.optim", {"y": 1}, "must be one of adamw_torch", "Give a value"),
             ("datasets[0].file", 3, "must be a path", "Give a value"),
         ],
     )

@@ -23,14 +23,18 @@ old_ifs=$IFS
 IFS=,
 for extra in ${EXTRAS:-}; do
     case $extra in
+    adam-mini) packages="$packages adam-mini" ;;
+    apollo) packages="$packages apollo-torch" ;;
+    badam) packages="$packages badam>=1.2.1" ;;
     deepspeed) packages="$packages deepspeed>=0.10.0,<=0.18.4" ;;
     bitsandbytes) packages="$packages bitsandbytes>=0.39.0" ;;
+    galore) packages="$packages galore-torch" ;;
     liger-kernel) packages="$packages liger-kernel>=0.6.3" ;;
     metrics) packages="$packages nltk jieba rouge-chinese" ;;
     ppo) ppo=yes ;;
     rope-scaling) rope_scaling=yes ;;
     unsloth) packages="$packages unsloth" ;;
-    *) fail "'$extra' is not known: use deepspeed, bitsandbytes, liger-kernel, metrics, ppo, rope-scaling or unsloth" ;;
+    *) fail "'$extra' is not known: use adam-mini, apollo, badam, bitsandbytes, deepspeed, galore, liger-kernel, metrics, ppo, rope-scaling or unsloth" ;;
     esac
 done
 IFS=$old_ifs

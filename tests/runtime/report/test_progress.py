@@ -8,12 +8,12 @@ from runtime.report.progress import (
     QUIET_SECONDS,
     CommandWords,
     Report,
+    TrainingState,
     clean,
     duration,
     last_line,
     mask,
     size,
-    training_state,
 )
 
 
@@ -32,22 +32,38 @@ def test_size(count: float, words: str):
     assert size(int(count)) == words
 
 
+def words_of(*lines: bytes) -> str:
+    state = TrainingState()
+    for line in lines:
+        state.hear(line)
+    return state.words
+
+
 class TestTrainingState:
     ENTRY = {"current_steps": 12, "total_steps": 60, "loss": 1.23412, "remaining_time": "0:00:41"}
 
     def test_a_step_with_its_loss_and_the_time_left(self):
         line = json.dumps({**self.ENTRY, "current_steps": 12}).encode()
-        assert training_state(line) == "step 12/60 (20%), loss 1.234, 0:00:41 left"
+        assert words_of(line) == "step 12/60 (20%), loss 1.234, 0:00:41 left"
 
     def test_an_evaluation_has_a_loss_of_its_own(self):
         entry = {"current_steps": 5, "total_steps": 5, "eval_loss": 0.5}
-        assert training_state(json.dumps(entry).encode()) == "step 5/5 (100%), eval loss 0.5"
+        assert words_of(json.dumps(entry).encode()) == "step 5/5 (100%), eval loss 0.5"
+
+    def test_the_last_evaluation_stays_in_view(self) -> None:
+        entries = (
+            {"current_steps": 5, "total_steps": 9, "eval_loss": 0.5},
+            {"current_steps": 6, "total_steps": 9, "loss": 0.25},
+        )
+        lines = [json.dumps(entry).encode() for entry in entries]
+        assert words_of(*lines) == "step 6/9 (66%), loss 0.25, eval loss 0.5"
+        assert words_of(*lines, b"no line of this log") == words_of(*lines)
 
     @pytest.mark.parametrize(
         "log", [b"", b"[1]", b"\xff\xfe", b'{"current_steps": 13, "tot', b"{}"]
     )
     def test_any_other_line_is_no_state(self, log: bytes):
-        assert training_state(log) == ""
+        assert words_of(log) == ""
 
 
 def test_clean_drops_escape_codes_and_keeps_the_last_state_of_a_line():

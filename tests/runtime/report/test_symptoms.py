@@ -11,7 +11,7 @@ import pytest
 from runtime.report.diagnosis import diagnose
 from runtime.report.symptoms.symptom import Symptom
 from runtime.report.symptoms.table import SYMPTOMS
-from stack_configs.settings.training_runs import OWNED_ARGUMENTS
+from stack_configs.settings.run_spelling import OWNED_ARGUMENTS
 from tests.runtime.report.real_logs import EXPECTED, LOGS
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "stack_configs/schema.json").read_text())
