@@ -64,8 +64,8 @@ def plan_training_run(
     gpu_memory_holders: tuple[GpuMemoryHolder, ...],
     mirrors: MirrorSettings,
 ) -> TrainingRunPlan:
-    """One run. `datasets` and `eval_datasets` are those that it names, in its order. It looks at the
-    hub, by way of the `mirrors`, only where a data set is to be had there alone.
+    """One run. `datasets` and `eval_datasets` are those that it names, in its order. It looks at
+    the hub, by way of the `mirrors`, only where a data set is to be had there alone.
 
     `processes` is the number of devices that train together, `all` where nobody could count them.
     """
