@@ -104,6 +104,12 @@ METHOD_CLASHES: tuple[Clash, ...] = (
     ),
     Clash(
         argument="pissa_init",
+        when=lambda told: told["pissa_init"] and bool(told["additional_target"]),
+        rule="its adapter, converted for whole weights, leaves out what additional_target names",
+        way_out="Remove one of the two",
+    ),
+    Clash(
+        argument="pissa_init",
         when=lambda told: told["pissa_init"] and told["quantization_bit"] is not None,
         rule="a quantized model cannot begin with PiSSA",
         way_out="Remove it, or quantization_bit",

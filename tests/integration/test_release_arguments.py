@@ -168,11 +168,11 @@ def test_adapters_of_other_kinds_are_merged_and_learnt_with(home: Path, engine: 
     """OFT, which no later run goes on with, and PiSSA, whose adapter fits no whole weights."""
     stack = Stack(home)
     stack.settings["board"] = {"enabled": False}
+    stack.model["ollama_model"]["smoke_prompts"] = []
     lora = {key: value for key, value in stack.run.items() if key != "name"}
     stack.model["training_runs"] = [
         lora | {"name": "oft", "finetuning_type": "oft", "max_steps": 3, "oft_block_size": 16},
-        # What the model answers in the end, it has from this run.
-        lora | {"name": "pissa", "pissa_init": True},
+        lora | {"name": "pissa", "pissa_init": True, "max_steps": 3, "additional_target": []},
     ]
     try:
         update = stack.up()

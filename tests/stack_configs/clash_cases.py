@@ -193,6 +193,7 @@ CASES = (
 """Those that the release's parser itself refuses."""
 
 LATER = (
+    Case({"pissa_init": True, "additional_target": "lm_head"}, "pissa_init"),
     Case({"finetuning_type": "oft", "use_unsloth": True}, "use_unsloth"),
     Case({"pure_bf16": True, "deepspeed": "zero3"}, "pure_bf16"),
     Case({**EVALUATED, "early_stopping_steps": 3}, "early_stopping_steps"),
