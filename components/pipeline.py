@@ -16,6 +16,7 @@ from components.ollama_model import OllamaModel, OllamaModelArgs
 from components.service import Service, ServiceArgs
 from components.step import Deployment, step_command
 from components.volumes import Volumes, VolumesArgs, stack_network
+from plan import secret
 from plan.host import HostFacts, Tokens
 from plan.pipeline import ModelPlan, PipelinePlan
 from plan.service import ServicePlan
@@ -67,7 +68,7 @@ class FineTunePipeline(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-        secrets = {"HF_TOKEN": args.hub_token, "API_KEY": args.api_key}
+        secrets = {secret.HUB_TOKEN: args.hub_token, secret.API_KEY: args.api_key}
         self._deployment = Deployment(
             engine=plan.engine,
             owner=plan.owner,

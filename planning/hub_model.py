@@ -10,6 +10,7 @@ from plan.identity import identity
 from plan.model_files import DUPLICATES, NEVER_LOADED, SAFETENSORS
 from plan.pipeline import PipelinePlan
 from plan.problem import Problem
+from plan.secret import HUB_TOKEN
 from plan.step import ContainerStepPlan
 from planning.step import IN_CONTAINER, Surroundings, then_complete
 from stack_configs.settings.images import MirrorSettings
@@ -93,7 +94,7 @@ def plan_hub_model(
         ),
         files={PARAMETERS: json.dumps(parameters, indent=2, sort_keys=True) + "\n"},
         uploads=UPLOADS,
-        secret_environment=("HF_TOKEN",),
+        secret_environment=(HUB_TOKEN,),
     )
 
 

@@ -1,6 +1,7 @@
 """What keeps running: the Ollama server, LLaMA Board and the OpenAI-style API (T1, E1, E5)."""
 
 from plan.container import GIB, Accelerator, Container, Port
+from plan.secret import API_KEY
 from plan.service import Healthcheck, ServicePlan
 from planning.accelerator import plan_accelerator
 from planning.hub_model import hub_environment
@@ -125,7 +126,7 @@ def plan_api(
         healthcheck=Healthcheck(
             tests=_page_opens(API_PORT, "/docs"), interval=10, start_period=600, wait=3600
         ),
-        secret_environment=("API_KEY",),
+        secret_environment=(API_KEY,),
     )
 
 

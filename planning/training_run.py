@@ -12,6 +12,7 @@ from plan import paths
 from plan.container import GIB, HOST_NETWORK, NO_NETWORK, Accelerator, Container
 from plan.gpu_memory import GpuMemoryHolder
 from plan.identity import identity
+from plan.secret import HUB_TOKEN
 from plan.step import ContainerStepPlan
 from planning.dataset_registration import DatasetPlan, render_dataset_info
 from planning.hub_model import hub_environment
@@ -149,7 +150,7 @@ def plan_training_run(
         progress_log="trainer_log.jsonl",
         results="all_results.json",
         gpu_memory_holders=gpu_memory_holders,
-        secret_environment=() if offline else ("HF_TOKEN",),
+        secret_environment=() if offline else (HUB_TOKEN,),
         preload=BUNDLED_LIBGOMP,
         deadline_seconds=int(settings.deadline_hours * 3600),
         deadline_setting="training_runs[].deadline_hours",
