@@ -31,6 +31,8 @@ class OllamaModel(pulumi.ComponentResource):
     """Served name, `name:tag`."""
     answers: pulumi.Output[Sequence[Mapping[str, str]]]
     """Smoke prompts with the answers that the model gave: `prompt` and `answer`."""
+    parity: pulumi.Output[Mapping[str, str]]
+    """Conversations compared with training, and how each differs; empty where it does not."""
 
     def __init__(
         self, name: str, args: OllamaModelArgs, opts: pulumi.ResourceOptions | None = None
@@ -47,4 +49,5 @@ class OllamaModel(pulumi.ComponentResource):
         result = step_result(step, OllamaModelResult)
         self.model = result.apply(lambda said: said.model)
         self.answers = result.apply(lambda said: said.answers)
-        self.register_outputs({"model": self.model, "answers": self.answers})
+        self.parity = result.apply(lambda said: said.parity)
+        self.register_outputs({"model": self.model, "answers": self.answers, "parity": self.parity})

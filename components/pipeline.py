@@ -46,6 +46,9 @@ class FineTunePipeline(pulumi.ComponentResource):
     """Served name of each model."""
     smoke_answers: pulumi.Output[list[Mapping[str, str]]]
     """What the models answered before they were served: `model`, `prompt`, `answer`."""
+    parity: pulumi.Output[Mapping[str, Mapping[str, Any]]]
+    """Of each model: how many conversations are `equal` to its training, of how many `compared`,
+    and what is `different`."""
     training_results: pulumi.Output[Mapping[str, Any]]
     """Figures of each training run, by model and run."""
     accelerators: pulumi.Output[list[Mapping[str, Any]]]
@@ -142,6 +145,9 @@ class FineTunePipeline(pulumi.ComponentResource):
                 {"model": model, **answer} for model, given in answers.items() for answer in given
             ]
         )
+        self.parity = pulumi.Output.all(
+            **{key: model.parity for key, model in models.items()}
+        ).apply(_parity)
         self.accelerators = (
             check.results.apply(lambda found: found["accelerators"])
             if check
@@ -162,6 +168,7 @@ class FineTunePipeline(pulumi.ComponentResource):
             "api_url": self.api_url,
             "models": self.models,
             "smoke_answers": self.smoke_answers,
+            "parity": self.parity,
             "training_results": self.training_results,
             "accelerators": self.accelerators,
             "volumes": self.volumes,
@@ -208,3 +215,14 @@ class FineTunePipeline(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
+
+
+def _parity(models: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Any]]:
+    return {
+        model: {
+            "compared": len(found),
+            "equal": sum(not difference for difference in found.values()),
+            "different": {name: told for name, told in found.items() if told},
+        }
+        for model, found in models.items()
+    }

@@ -20,5 +20,6 @@ CONTAINER_STEPS: Final[Mapping[Noun, str]] = {
     "base-model": "finetune-stack:index:BaseModel",
     "training-run": "finetune-stack:index:TrainingRun",
     "merge": "finetune-stack:index:Merge",
+    "chat-encoding": "finetune-stack:index:ChatEncoding",
     "gguf-conversion": "finetune-stack:index:GgufConversion",
 }

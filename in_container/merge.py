@@ -1,5 +1,8 @@
 """Runs `llamafactory-cli export` with positions scaled as training scaled them.
 
+A `chat_request.json` beside it is answered as well, by `chat_encoding.py`: all that it needs is in
+memory then.
+
 Usage: merge.py EXPORT_YAML
 
 With `rope_scaling` the factor follows from `cutoff_len`, and the export does not look at that: on a
@@ -13,6 +16,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Never
+
+REQUEST, RESULT = "chat_request.json", "chat_encoding.json"
 
 
 def load_for_length(parse: Any, length: int) -> Any:
@@ -52,6 +57,10 @@ def main(arguments: Sequence[str]) -> None:
     if "cutoff_len" in settings:
         tuner.get_infer_args = load_for_length(tuner.get_infer_args, settings["cutoff_len"])
     tuner.export_model(settings)
+    if (request := file.parent / REQUEST).exists():
+        from chat_encoding import write_encodings  # type: ignore[import-not-found]
+
+        write_encodings(request, file.parent / RESULT)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ served model lies in the store that the model is in.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from plan.codec import DecodeError, decode
@@ -48,6 +48,9 @@ class ServedModelMarker:
     token: str = ""
     answers: tuple[Mapping[str, str], ...] = ()
     """What it answered before it was served: `prompt` and `answer`."""
+    parity: Mapping[str, str] = field(default_factory=dict)
+    """Conversations that were compared with training, and how they differ; empty where they are
+    equal."""
 
 
 def read_artefact_marker(content: bytes | None) -> ArtefactMarker | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from plan import paths
 from plan.container import Container, Mount
@@ -19,6 +19,7 @@ Noun = Literal[
     "base-model",
     "training-run",
     "merge",
+    "chat-encoding",
     "gguf-conversion",
     "ollama-model",
     "served-models",
@@ -155,8 +156,29 @@ class SmokePrompt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChatRequest:
+    """A conversation that Ollama must write as training did."""
+
+    name: str
+    body: Mapping[str, Any]
+    """Of `/api/chat`, but for the model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatParity:
+    """The proof that a model is asked in the tokens that it was trained on."""
+
+    encoding: str
+    """File in the output volume: for each conversation the tokens of the training, and the
+    tokenizer's own tokens, which the Modelfile names. `in_container/chat_encoding.py` writes it."""
+    requests: tuple[ChatRequest, ...]
+    is_required: bool
+    """Whether a difference keeps the model from being served."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class OllamaModelStep(StepPlan):
-    """A model made in Ollama's store, asked, and then given its name."""
+    """A model made in Ollama's store, compared with its training, asked, and given its name."""
 
     identity: str
     server: str
@@ -166,6 +188,8 @@ class OllamaModelStep(StepPlan):
     modelfile: str
     quantize: str | None = None
     """Quantization that `ollama create` makes; None when the GGUF file has it already."""
+    chat_parity: ChatParity | None = None
+    """None in what an earlier version left in a state."""
     smoke_prompts: tuple[SmokePrompt, ...] = ()
     deadline_seconds: int = 3600
     """For creating, quantizing and asking."""
@@ -191,6 +215,8 @@ class OllamaModelResult:
     """Served name."""
     answers: tuple[Mapping[str, str], ...] = ()
     """To the smoke prompts: `prompt` and `answer`."""
+    parity: Mapping[str, str] = field(default_factory=dict)
+    """As the marker has it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,9 @@ from plan.container import Container
 from plan.host import HostFacts
 from plan.identity import identity
 from plan.step import ContainerStepPlan
-from planning.chat_template import SPECIAL_TOKENS
 from planning.dataset_registration import DatasetPlan
 from planning.hub_model import hub_model_of, pinned
+from planning.special_tokens import special_tokens
 from planning.step import (
     BUNDLED_LIBGOMP,
     IN_CONTAINER,
@@ -21,7 +21,8 @@ from planning.step import (
     then_complete,
 )
 from planning.weights import Weights
-from stack_configs.settings.models import BaseModelSettings, ChatTemplate, GeneratedModelSettings
+from stack_configs.settings.chat_templates import ChatTemplate
+from stack_configs.settings.models import BaseModelSettings, GeneratedModelSettings
 
 PROGRAM = "tiny_model.py"
 PARAMETERS = "parameters.json"
@@ -78,7 +79,7 @@ def plan_base_model(
 
 def render_parameters(settings: GeneratedModelSettings, template: ChatTemplate) -> str:
     """The JSON that the program reads."""
-    content = settings.model_dump() | {"special_tokens": asdict(SPECIAL_TOKENS[template])}
+    content = settings.model_dump() | {"special_tokens": asdict(special_tokens(template))}
     return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 

@@ -6,6 +6,7 @@ from plan import paths
 from plan.container import Container
 from plan.identity import identity
 from plan.step import ContainerStepPlan
+from planning.chat_parity import ChatEncoding
 from planning.step import (
     BUNDLED_LIBGOMP,
     IN_CONTAINER,
@@ -17,7 +18,8 @@ from planning.tokenizer_completion import RECIPE as COMPLETION_RECIPE
 from planning.tokenizer_completion import UPLOADS, complete_tokenizer
 from planning.training_arguments import LOCATIONS
 from planning.weights import Weights
-from stack_configs.settings.models import ChatTemplate, MergeSettings
+from stack_configs.settings.chat_templates import ChatTemplate
+from stack_configs.settings.models import MergeSettings
 
 CONFIG = "merge.yaml"
 PROGRAM = "merge.py"
@@ -39,11 +41,12 @@ def plan_merge(
     around: Surroundings,
     after: str | None = None,
     judges: bool = False,
+    encoding: ChatEncoding | None = None,
 ) -> ContainerStepPlan:
     """`llamafactory-cli export`: the adapter of `weights` into the model that it was trained on.
 
     `after` names the run that left the adapter, where it is not the last one. With `judges` it is
-    a reward model, whose value head goes along.
+    a reward model, whose value head goes along. `encoding` is written on the way.
     """
     arguments = {
         **weights.arguments,
@@ -57,7 +60,14 @@ def plan_merge(
     image = around.images.llamafactory
     made_by = {key: value for key, value in arguments.items() if key not in LOCATIONS | LAYOUT}
     recipes = (RECIPE, COMPLETION_RECIPE)
-    mark = identity("merge", image.recipe, made_by, weights.made_of, recipes)
+    mark = identity(
+        "merge",
+        image.recipe,
+        made_by,
+        weights.made_of,
+        recipes,
+        encoding.identity if encoding else None,
+    )
     folder = paths.partial(mark)
     config = yaml.safe_dump(
         {**arguments, "export_dir": str(folder)}, sort_keys=False, allow_unicode=True
@@ -77,7 +87,11 @@ def plan_merge(
             environment=offline_environment(),
             mounts=around.volumes.training_mounts,
         ),
-        files={CONFIG: config},
-        uploads={PROGRAM: f"{IN_CONTAINER}/{PROGRAM}", **UPLOADS},
+        files={CONFIG: config, **(encoding.files if encoding else {})},
+        uploads={
+            PROGRAM: f"{IN_CONTAINER}/{PROGRAM}",
+            **UPLOADS,
+            **(encoding.uploads if encoding else {}),
+        },
         preload=BUNDLED_LIBGOMP,
     )

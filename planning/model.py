@@ -10,12 +10,14 @@ from plan.host import HostFacts
 from plan.pipeline import ModelPlan
 from plan.step import ContainerStepPlan
 from planning.base_model import locate_weights, plan_base_model
+from planning.chat_parity import ChatEncoding, plan_chat_encoding
 from planning.dataset_registration import DatasetPlan
 from planning.gguf_conversion import plan_gguf_conversion
 from planning.hub_model import hub_model_of, plan_hub_model
 from planning.merge import plan_merge
 from planning.ollama_model import plan_ollama_model
 from planning.step import Surroundings
+from planning.trained_chat import trained_chat
 from planning.training_arguments import adapter_shape
 from planning.training_run import RewardModel, TrainingRunPlan, plan_training_run
 from planning.weights import Weights, adapted, whole
@@ -75,6 +77,10 @@ def plan_model(
     elif (hub_model := hub_model_of(model.base_model)) is not None:
         steps.append(plan_hub_model(hub_model, facts=facts, mirrors=mirrors, around=around))
 
+    base = locate_weights(model.base_model, base_model, facts)
+    chat = trained_chat(model)
+    encoding = ChatEncoding(chat=chat, weights=base)
+
     def merge(trained: _Trained, *, last: bool = False, judges: bool = False) -> _Trained:
         """The same weights after one more step: with the adapter in the model."""
         merged = plan_merge(
@@ -85,12 +91,13 @@ def plan_model(
             around=around,
             after=None if last else trained.run_name,
             judges=judges,
+            encoding=encoding if last else None,
         )
         steps.append(merged)
         return trained.merged(merged)
 
     judges: dict[str, _Trained] = {}
-    policy = _Trained(weights=locate_weights(model.base_model, base_model, facts))
+    policy = _Trained(weights=base)
     for run in model.training_runs:
         if _needs_whole_model(run, policy):
             policy = merge(policy)
@@ -124,7 +131,13 @@ def plan_model(
             judges[run.name] = trained
         else:
             policy = trained
-    final = merge(policy, last=True) if policy.weights.adapter is not None else policy
+    if policy.weights.adapter is not None:
+        final = merge(policy, last=True)
+        encoded = final.made_by
+    else:
+        final = policy
+        encoded = plan_chat_encoding(encoding, model=model.name, around=around)
+        steps.append(encoded)
     gguf = plan_gguf_conversion(
         model.gguf_conversion, model=model.name, source=final.made_by, around=around
     )
@@ -136,7 +149,8 @@ def plan_model(
             gguf=gguf,
             server=server,
             around=around,
-            trained_system=policy.weights.loaded_with.get("default_system"),
+            chat=chat,
+            encoded_in=encoded.artefact,
         ),
     )
     # `llamafactory-cli api` scales positions as the export does, whatever training did, and sets

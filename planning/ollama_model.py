@@ -1,12 +1,15 @@
 """Ollama models: the Modelfile, and the proof asked for before a model is served (E4, E5)."""
 
 import json
+from pathlib import PurePosixPath
 
+from plan.codec import as_json
 from plan.identity import identity
 from plan.step import OllamaModelStep, SmokePrompt
-from planning.chat_template import OLLAMA_TEMPLATES
+from planning.chat_parity import plan_chat_parity
 from planning.gguf_conversion import GgufConversionPlan
 from planning.step import Surroundings
+from planning.trained_chat import TrainedChat
 from stack_configs.settings.models import ModelSettings
 
 
@@ -16,10 +19,18 @@ def plan_ollama_model(
     gguf: GgufConversionPlan,
     server: str,
     around: Surroundings,
-    trained_system: str | None = None,
+    chat: TrainedChat,
+    encoded_in: PurePosixPath,
 ) -> OllamaModelStep:
-    """The Ollama model of a converted model; `trained_system` as `render_modelfile` has it."""
-    modelfile = render_modelfile(settings, gguf_file=gguf.file, trained_system=trained_system)
+    """The Ollama model of a converted model; `encoded_in` as `plan_chat_parity` has it."""
+    own = settings.ollama_model
+    modelfile = render_modelfile(settings, chat=chat, gguf_file=gguf.file)
+    parity = plan_chat_parity(
+        chat,
+        encoded_in=encoded_in,
+        system=own.system,
+        is_required=own.chat_parity == "required",
+    )
     prompts = tuple(
         SmokePrompt(prompt=smoke.prompt, expect=smoke.expect)
         for smoke in settings.ollama_model.smoke_prompts
@@ -31,6 +42,7 @@ def plan_ollama_model(
         # Another version may quantize in another way.
         [gguf.quantize, around.images.ollama.recipe] if gguf.quantize else None,
         [[smoke.prompt, smoke.expect] for smoke in prompts],
+        as_json(parity),
     )
     return OllamaModelStep(
         name=around.name(settings.name, "ollama-model"),
@@ -39,21 +51,18 @@ def plan_ollama_model(
         served_name=settings.served_name,
         modelfile=modelfile,
         quantize=gguf.quantize,
+        chat_parity=parity,
         smoke_prompts=prompts,
     )
 
 
-def render_modelfile(
-    settings: ModelSettings, *, gguf_file: str, trained_system: str | None = None
-) -> str:
+def render_modelfile(settings: ModelSettings, *, chat: TrainedChat, gguf_file: str) -> str:
     """The Modelfile: weights, the template of the training, stop words, system, parameters.
 
-    `trained_system` is the system text that training put in place of the template's own, if any:
-    an empty one means that there was none.
+    The tokenizer's own tokens have their names in it, until the step has read what they are.
     """
-    template = OLLAMA_TEMPLATES[settings.template]
-    trained = template.system if trained_system is None else trained_system
-    system = settings.ollama_model.system or trained
+    template = chat.ollama
+    system = settings.ollama_model.system or template.system
     own = settings.ollama_model.parameters
     stops = dict.fromkeys((*template.stop, *own.stop))
     parameters = own.model_dump(exclude={"stop"}, exclude_none=True)

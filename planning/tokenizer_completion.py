@@ -3,10 +3,10 @@
 import shlex
 from pathlib import PurePosixPath
 
-from planning.chat_template import SPECIAL_TOKENS
+from planning.ollama_template import begins_with_token
 from planning.step import IN_CONTAINER
 from planning.weights import Weights
-from stack_configs.settings.models import ChatTemplate
+from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTemplate
 
 PROGRAM = "complete_tokenizer.py"
 UPLOADS = {PROGRAM: f"{IN_CONTAINER}/{PROGRAM}"}
@@ -19,7 +19,8 @@ models are trained or merged again then, which an edit of the program alone must
 
 def complete_tokenizer(folder: PurePosixPath, *, template: ChatTemplate, source: Weights) -> str:
     """A shell command that completes the model in `folder`, made from `source`."""
-    begins = "--begin-token" if SPECIAL_TOKENS[template].writes_begin else "--no-begin-token"
+    writes = begins_with_token(TRAINING_TEMPLATES[template])
+    begins = "--begin-token" if writes else "--no-begin-token"
     return shlex.join(
         (
             *("python", str(folder / PROGRAM), begins),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planning.weights import Weights
-from stack_configs.settings.models import ChatTemplate
+from stack_configs.settings.chat_templates import ChatTemplate
 from stack_configs.settings.training_runs import TrainingRunSettings
 
 LOCATIONS = frozenset(

@@ -22,9 +22,9 @@ from planning.tokenizer_completion import RECIPE as COMPLETION_RECIPE
 from planning.tokenizer_completion import UPLOADS, complete_tokenizer
 from planning.training_arguments import arguments_that_train, deepspeed_config, render_arguments
 from planning.weights import Weights
+from stack_configs.settings.chat_templates import ChatTemplate
 from stack_configs.settings.host import HostSettings
 from stack_configs.settings.images import MirrorSettings
-from stack_configs.settings.models import ChatTemplate
 from stack_configs.settings.training_runs import TrainingRunSettings
 
 CONFIG = "train.yaml"

@@ -18,6 +18,7 @@ MODULES: Mapping[str, str] = {
     "base-model": "runtime.steps.container_step",
     "training-run": "runtime.steps.container_step",
     "merge": "runtime.steps.container_step",
+    "chat-encoding": "runtime.steps.container_step",
     "gguf-conversion": "runtime.steps.container_step",
     "ollama-model": "runtime.serving.ollama_model",
     "served-models": "runtime.serving.served_models",

@@ -1,9 +1,11 @@
 """The ollama client inside its server's container: the same commands as by hand."""
 
+import json
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 from runtime.docker import archive
 from runtime.docker.engine import Engine
@@ -16,6 +18,21 @@ from runtime.report.progress import CommandWords, clean
 PATIENCE_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 UPLOADS = "/tmp"  # noqa: S108 - inside the server's container
+
+BETWEEN_ANSWERS = "\x1e"
+POST = r"""
+set -e
+for body in "${@:2}"; do
+    exec 3<>"/dev/tcp/127.0.0.1/${OLLAMA_HOST##*:}"
+    printf 'POST %s HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n' \
+        "$1" "$(stat -c %s "$body")" >&3
+    cat "$body" >&3
+    cat <&3
+    printf '\x1e'
+    exec 3>&-
+done
+"""
+"""Sends files to a path of the server's API. Its image has no program for that, but it has bash."""
 
 
 class Ollama:
@@ -69,6 +86,22 @@ class Ollama:
         self._demand(answered, command[:3])
         return clean(answered.output).strip()
 
+    def post(self, path: str, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """What the server's API answers to each of these, in order."""
+        folder = f"{UPLOADS}/requests"
+        names = [f"{index:03}.json" for index in range(len(bodies))]
+        files = {
+            f"requests/{name}": json.dumps(body, ensure_ascii=False).encode()
+            for name, body in zip(names, bodies, strict=True)
+        }
+        archive.put_files(self._engine, self._server, UPLOADS, files)
+        command = ["bash", "-c", POST, "post", path, *(f"{folder}/{name}" for name in names)]
+        answered = self._execute(command)
+        self._demand(answered, ["POST", path])
+        self.remove_folders([folder])
+        *answers, _rest = answered.output.split(BETWEEN_ANSWERS)
+        return [_json_of(answer) for answer in answers]
+
     def replace(self, served: str, candidate: str, *, is_served: bool) -> None:
         """Let the candidate take the served name; what had it goes, with the layers it alone has.
 
@@ -118,6 +151,18 @@ class Ollama:
             f"{execution.exit_code}:{f' {known}' if known else shown}\n"
             f"  The server's log: docker logs {self._server}"
         )
+
+
+def _json_of(response: str) -> Mapping[str, Any]:
+    """The object in an answer of the API."""
+    head, _, body = response.partition("\r\n\r\n")
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise StepError(f"the Ollama server answered what is no JSON object: {head}\n{body}")
+    return found
 
 
 def _modelfile(model: str) -> PurePosixPath:

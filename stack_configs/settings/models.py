@@ -5,29 +5,18 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from plan import paths
+from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTemplate
 from stack_configs.settings.ollama_parameters import ModelfileText, OllamaParameters
 from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import Name, StrictModel
 from stack_configs.settings.training_runs import TrainingRunSettings
 
-ChatTemplate = Literal[
-    "llama3",
-    "chatml",
-    "qwen",
-    "qwen3_nothink",
-    "mistral",
-    "gemma",
-    "gemma2",
-    "gemma3",
-    "phi",
-    "phi4",
-]
-"""LLaMA-Factory templates with a known Ollama TEMPLATE (`planning/chat_template.py`)."""
-
 Quantization = Literal["f32", "f16", "bf16", "q8_0", "q4_k_s", "q4_k_m"]
 
 
-RESERVED_RUN_NAMES = frozenset({"base-model", "merge", "gguf-conversion", "ollama-model"})
+RESERVED_RUN_NAMES = frozenset(
+    {"base-model", "merge", "chat-encoding", "gguf-conversion", "ollama-model"}
+)
 """Names of a model's other steps; the containers are called after them."""
 
 
@@ -139,6 +128,13 @@ class OllamaModelSettings(StrictModel):
         Field(description="System prompt. Unset: the training template's default."),
     ] = None
     parameters: OllamaParameters = OllamaParameters()
+    chat_parity: Annotated[
+        Literal["required", "reported"],
+        Field(
+            description="Conversations must have the tokens of the training. reported: served "
+            "although they differ, and told where."
+        ),
+    ] = "required"
     smoke_prompts: Annotated[
         tuple[SmokePromptSettings, ...],
         Field(description="Questions that the new model must answer before it is served."),
@@ -199,9 +195,10 @@ class ModelSettings(StrictModel):
 
     @model_validator(mode="after")
     def _a_generated_model_reads_texts(self) -> Self:
-        if self.template == "gemma3" and self.base_model.generate is not None:
+        if TRAINING_TEMPLATES[self.template].reads_media and self.base_model.generate is not None:
             raise rule_error(
-                "template gemma3 needs an image processor, which a generated model has not",
-                "use template gemma2, or a base_model from hub or path",
+                f"template {self.template} needs the model's processor of images or sound, which a "
+                "generated model has not",
+                "use the template of a model that reads text, or a base_model from hub or path",
             )
         return self

@@ -4,13 +4,14 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from planning.base_model import render_parameters
-from planning.chat_template import SPECIAL_TOKENS
-from stack_configs.settings.models import ChatTemplate, GeneratedModelSettings
+from planning.special_tokens import special_tokens
+from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTemplate
+from stack_configs.settings.models import GeneratedModelSettings
 from tests.images.conftest import load_program
 
 PROGRAMS = Path(__file__).parents[2] / "in_container"
@@ -48,14 +49,14 @@ def parameters_file(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("template", get_args(ChatTemplate))
+@pytest.mark.parametrize("template", TRAINING_TEMPLATES)
 def test_the_plan_writes_what_the_program_needs(parameters_file, template: ChatTemplate):
     settings = GeneratedModelSettings()
 
     parameters = tiny_model.read_parameters(parameters_file(render_parameters(settings, template)))
 
     assert parameters.hidden_size == settings.hidden_size
-    assert tuple(parameters.special_tokens.turns) == SPECIAL_TOKENS[template].turns
+    assert tuple(parameters.special_tokens.turns) == special_tokens(template).turns
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import httpx
 import pytest
@@ -20,11 +20,12 @@ from plan.owner import Owner
 from plan.pipeline import PipelinePlan
 from plan.step import ContainerStepPlan
 from planning.base_model import render_parameters
-from planning.chat_template import OLLAMA_TEMPLATES, SPECIAL_TOKENS
 from planning.pipeline import plan_pipeline
+from planning.special_tokens import special_tokens
 from runtime.docker.archive import tar_stream
+from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTemplate
 from stack_configs.settings.loader import load_settings
-from stack_configs.settings.models import ChatTemplate, GeneratedModelSettings
+from stack_configs.settings.models import GeneratedModelSettings
 from tests.integration.conftest import Engine
 from tests.integration.stack import PROJECT, Stack, free_port
 
@@ -37,6 +38,8 @@ ROWS = [
     if "port" not in row["instruction"]
 ]
 NOTE = "<|note|>"
+TRAINED = ("llama3", "chatml", "mistral", "gemma2", "phi4", "qwen3", "glm4", "llama2", "seed_oss")
+"""Templates that a run of two steps is tried with; all others differ from one of these in words."""
 DATA: dict[str, list[dict[str, Any]]] = {
     "texts": [{"text": f"{row['instruction']} {row['output']}"} for row in ROWS],
     "answers": ROWS,
@@ -219,7 +222,7 @@ def test_a_conversation_begins_as_in_training(trained: Stack, name: str):
     reply = httpx.post(f"{url}/api/generate", json=question, timeout=120).json()
     # The context leaves out the token that begins a sequence, and the counts do not.
     begins = reply["prompt_eval_count"] + reply["eval_count"] - len(reply["context"])
-    assert begins == SPECIAL_TOKENS[MODELS[name][0]].writes_begin
+    assert begins == special_tokens(MODELS[name][0]).writes_begin
 
 
 @pytest.mark.capability("E4")
@@ -282,13 +285,13 @@ def test_every_template_fits_the_model_that_is_generated_for_it(engine: Engine, 
         "answers.json": json.dumps(ROWS).encode(),
     }
     size = {"hidden_size": 64, "intermediate_size": 64, "layers": 1, "attention_heads": 2}
-    templates = [name for name in get_args(ChatTemplate) if name != "gemma3"]
+    templates = [name for name, row in TRAINING_TEMPLATES.items() if not row.reads_media]
     for name in templates:
         parameters = render_parameters(GeneratedModelSettings.model_validate(size), name)
         files[f"{name}/parameters.json"] = parameters.encode()
     container = engine.client.containers.create(
         plan.images.llamafactory.reference,
-        ["python", "/tmp/every_template.py", "/tmp"],
+        ["python", "/tmp/every_template.py", "/tmp", *TRAINED],
         network_mode="none",
         environment={"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
     )
@@ -302,14 +305,12 @@ def test_every_template_fits_the_model_that_is_generated_for_it(engine: Engine, 
     finally:
         container.remove(force=True)
     for name in templates:
-        tokens, ours, theirs = SPECIAL_TOKENS[name], OLLAMA_TEMPLATES[name], found[name]
+        tokens, theirs = special_tokens(name), found[name]
         assert theirs["writes_begin"] == tokens.writes_begin, name
         assert theirs["tokens_added"] == 0, name
-        assert set(theirs["pieces_of_turns"].values()) == {1}, name
+        assert set(theirs["pieces_of_turns"].values()) <= {1}, name
         assert theirs["ends_with"] in {tokens.end, *tokens.turns}, name
-        assert theirs["default_system"] == (ours.system or ""), name
-        assert set(theirs["stop_words"]) <= set(ours.stop), name
-        assert theirs["train_loss"] > 0, name
+    assert all(found[name]["train_loss"] > 0 for name in TRAINED)
 
 
 @pytest.mark.capability("E1")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from plan.pipeline import PipelinePlan
 from plan.step import OllamaModelStep
 from planning.ollama_model import render_modelfile
+from planning.trained_chat import trained_chat
 from stack_configs.settings.models import ModelSettings
 from tests.planning.conftest import step_of
 
@@ -54,16 +55,17 @@ def _value(rest: str) -> tuple[str, str]:
 def modelfile(
     template: str = "llama3", *, trained_system: str | None = None, **ollama_model: Any
 ) -> list[tuple[str, str]]:
+    arguments = {} if trained_system is None else {"default_system": trained_system}
     settings = ModelSettings.model_validate(
         {
             "name": "guide",
             "template": template,
             "base_model": {"generate": {}},
-            "training_runs": [{"datasets": ["a"]}],
+            "training_runs": [{"datasets": ["a"], "arguments": arguments}],
             "ollama_model": ollama_model,
         }
     )
-    return parse(render_modelfile(settings, gguf_file=FILE, trained_system=trained_system))
+    return parse(render_modelfile(settings, chat=trained_chat(settings), gguf_file=FILE))
 
 
 class TestModelfile:
