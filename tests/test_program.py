@@ -35,6 +35,7 @@ EXPORTS = {
     "accelerators",
     "models",
     "smoke_answers",
+    "parity",
     "training_results",
     "volumes",
 }

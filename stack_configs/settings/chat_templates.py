@@ -143,11 +143,12 @@ def _require_known(name: str) -> str:
         return name
     near = nearest_template(name)
     raise rule_error(
-        f"{name!r} is no chat template of LLaMA-Factory {RELEASE}",
+        f"it is no chat template of LLaMA-Factory {RELEASE}",
         f"did you mean {near}"
         if near
         else "take the base model's own from the table in docs/support_matrix.md; a similar name "
         "trains another format",
+        value=repr(name),
     )
 
 

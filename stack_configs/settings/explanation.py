@@ -46,7 +46,7 @@ def _problem(location: Location, details: Sequence[ErrorDetails]) -> Problem:
     detail = details[0]
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == RULE:
-        return Problem(key, "", context["rule"], _sentence(context["way_out"]))
+        return Problem(key, context["value"], context["rule"], _sentence(context["way_out"]))
     if kind == "missing":
         return Problem(key, "", "it is required and missing", "Add it")
     if kind == "extra_forbidden":

@@ -11,6 +11,10 @@ RULE = "finetune_rule"
 """The kind of these errors among pydantic's own."""
 
 
-def rule_error(rule: str, way_out: str) -> pydantic_core.PydanticCustomError:
-    """An error for a validator to raise; the loader makes it a `Problem` with its key."""
-    return pydantic_core.PydanticCustomError(RULE, "{rule}", {"rule": rule, "way_out": way_out})
+def rule_error(rule: str, way_out: str, *, value: str = "") -> pydantic_core.PydanticCustomError:
+    """An error for a validator to raise; the loader makes it a `Problem` with its key.
+
+    `value` is what was given, where the rule does not say it already.
+    """
+    told = {"rule": rule, "way_out": way_out, "value": value}
+    return pydantic_core.PydanticCustomError(RULE, "{rule}", told)

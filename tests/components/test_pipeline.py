@@ -1,5 +1,6 @@
 """The tree of a plan: what is declared, under what, in which order, how secretly."""
 
+import copy
 import importlib
 from typing import Any
 
@@ -458,6 +459,11 @@ class TestSteps:
     ) -> None:
         settings_document["host"] = {"hardware": "cuda"}
         settings_document["api"] = {"enabled": True}
+        whole = copy.deepcopy(settings_document["models"][0])
+        whole["name"] = "whole"
+        whole["training_runs"][0]["finetuning_type"] = "full"
+        settings_document["models"].append(whole)
+        settings_document["api"]["model"] = "whole"
         deploy(make_plan(settings_document))
         seen = set()
         for command in engine.all(COMMAND):

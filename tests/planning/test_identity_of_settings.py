@@ -212,6 +212,7 @@ ROWS: dict[str, Row] = {
     "models[].merge.export_size": Row(9, TRANSPORT),
     "models[].merge.export_device": Row("auto", TRANSPORT),
     "models[].gguf_conversion.quantization": Row("q8_0", GGUF),
+    f"{OLLAMA}.chat_parity": Row("reported", SERVED),
     f"{OLLAMA}.name": Row("other", SERVED),
     f"{OLLAMA}.system": Row("Be brief.", SERVED),
     f"{OLLAMA}.parameters.stop": Row(["User:"], SERVED),
@@ -352,7 +353,8 @@ def identities(model: ModelPlan) -> dict[str, list[str]]:
     """The identities of a model's work, by the kind of step."""
     found: dict[str, list[str]] = {noun: [] for noun in STEPS}
     for step in model.steps:
-        found[step.noun].append(step.identity)
+        if step.noun in found:
+            found[step.noun].append(step.identity)
     found["ollama-model"].append(model.ollama_model.identity)
     return found
 
