@@ -94,6 +94,15 @@ class TestDemo:
         (given,) = stack.outputs()["smoke_answers"]
         assert stack.model["ollama_model"]["smoke_prompts"][0]["expect"] in given["answer"]
 
+    def test_every_conversation_has_the_tokens_of_the_training(self, stack: Stack):
+        parity = stack.outputs()["parity"]["stack-guide"]
+        assert parity == {
+            "compared": parity["compared"],
+            "equal": parity["compared"],
+            "different": {},
+        }
+        assert parity["compared"] >= 10
+
     def test_the_training_converged_and_its_figures_are_outputs(self, stack: Stack):
         (results,) = stack.outputs()["training_results"].values()
         assert results["train_loss"] < 2
