@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from plan import paths
+from plan.chat_parity import ChatParity
 from plan.container import Container, Mount
 from plan.gpu_memory import GpuMemoryHolder
 from plan.owner import Owner
@@ -153,27 +154,6 @@ class SmokePrompt:
     prompt: str
     expect: str
     """Text that the answer must contain."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChatRequest:
-    """A conversation that Ollama must write as training did."""
-
-    name: str
-    body: Mapping[str, Any]
-    """Of `/api/chat`, but for the model."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChatParity:
-    """The proof that a model is asked in the tokens that it was trained on."""
-
-    encoding: str
-    """File in the output volume: for each conversation the tokens of the training, and the
-    tokenizer's own tokens, which the Modelfile names. `in_container/chat_encoding.py` writes it."""
-    requests: tuple[ChatRequest, ...]
-    is_required: bool
-    """Whether a difference keeps the model from being served."""
 
 
 @dataclass(frozen=True, kw_only=True)

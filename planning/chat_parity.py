@@ -12,9 +12,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from plan import paths
+from plan.chat_parity import ChatParity, ChatRequest
 from plan.container import Container
 from plan.identity import identity
-from plan.step import ChatParity, ChatRequest, ContainerStepPlan
+from plan.step import ContainerStepPlan
 from planning.chat_shapes import ChatShape, chat_shapes
 from planning.step import (
     BUNDLED_LIBGOMP,

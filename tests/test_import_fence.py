@@ -38,6 +38,7 @@ ROOMS: Mapping[str, Room] = {
     "in_container": Room(
         packages=frozenset(
             {
+                "chat_encoding",  # uploaded beside the merge
                 "datasets",
                 "hub_patience",  # uploaded beside the program that fetches
                 "huggingface_hub",
@@ -233,7 +234,7 @@ class TestOneDefinition:
 
     def test_types_begin_as_labels_do(self) -> None:
         tokens = list(strings(parsed(WRITTEN_OUT)))
-        assert sum(token.startswith(f"{labels.NAMESPACE}:index:") for token in tokens) == 14
+        assert sum(token.startswith(f"{labels.NAMESPACE}:index:") for token in tokens) == 15
 
 
 class TestLayout:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from plan.step import ChatParity
+from plan.chat_parity import ChatParity
 from runtime.docker import archive
 from runtime.docker.engine import Engine
 from runtime.failure import StepError

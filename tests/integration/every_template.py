@@ -3,8 +3,8 @@
 Usage: every_template.py FOLDER TRAINED...
 
 In FOLDER lie `tiny_model.py`, the data file `answers.json` and, for each template, a folder with
-`parameters.json`. The templates TRAINED are trained with as well. Its last line is a JSON object: for
-each template what it found.
+`parameters.json`. The templates TRAINED are trained with as well. Its last line is a JSON object:
+for each template what it found.
 """
 
 import json

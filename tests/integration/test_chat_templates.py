@@ -192,8 +192,7 @@ def newest(engine: Engine, repository: str) -> str:
     """An image that an up has built."""
     images = engine.client.images.list(f"finetune-stack/{repository}")
     assert images, f"no image finetune-stack/{repository}: an up of the demo builds it"
-    image: str = max(images, key=lambda image: image.attrs["Created"]).id
-    return image
+    return str(max(images, key=lambda image: image.attrs["Created"]).id)
 
 
 def run(engine: Engine, image: str, script: str, files: Mapping[str, bytes]) -> tuple[bytes, Any]:
@@ -243,14 +242,16 @@ def ollama(engine: Engine) -> Iterator[Ollama]:
     _, made = run(engine, newest(engine, "converter"), script, files)
     pieces, _ = made.get_archive("/tmp/model.gguf")
     server = engine.client.containers.create(
-        newest(engine, "ollama"), environment={"OLLAMA_HOST": f"0.0.0.0:{PORT}"}, ports={PORT: None}
+        newest(engine, "ollama"),
+        environment={"OLLAMA_HOST": f"0.0.0.0:{PORT}"},
+        ports={f"{PORT}/tcp": None},
     )
     try:
         server.put_archive("/tmp", b"".join(pieces))
         made.remove()
         server.start()
         server.reload()
-        (published,) = server.ports[f"{PORT}/tcp"][:1]
+        published = (server.ports[f"{PORT}/tcp"] or [])[0]
         client = Ollama(server, f"http://127.0.0.1:{published['HostPort']}")
         client.wait()
         yield client
@@ -310,21 +311,26 @@ def planted(template: TrainingTemplate) -> Iterator[tuple[str, TrainingTemplate]
             if isinstance(slot, str):
                 for number, wrong in enumerate(_misspelt(slot)):
                     changed = (*slots[:index], wrong, *slots[index + 1 :])
-                    yield f"{part} {index}.{number}", replace(template, **{part: changed})
+                    yield f"{part} {index}.{number}", _with(template, part, changed)
             elif (isinstance(slot, Token) or slot.name in (BEGIN, END)) and len(slots) > 1:
                 without = (*slots[:index], *slots[index + 1 :])
-                yield f"{part} {index} is missing", replace(template, **{part: without})
+                yield f"{part} {index} is missing", _with(template, part, without)
         if part == "system" and template.system_opens_first_turn:
             continue  # LLaMA-Factory takes the first slot of it alone
         if part != "user" or CONTENT in slots[-1:]:
             more = (*slots, TokenizerToken(END))
-            yield f"{part} has one more", replace(template, **{part: more})
+            yield f"{part} has one more", _with(template, part, more)
     yield "default_system", replace(template, default_system=template.default_system + ".")
     if template.reasons:
         first, last = template.thought_words
         yield "thought_words 0", replace(template, thought_words=(first + ".", last))
         yield "thought_words 1", replace(template, thought_words=(first, last + "\n"))
         yield "kind", replace(template, kind="Template")
+
+
+def _with(template: TrainingTemplate, part: str, slots: tuple[Slot, ...]) -> TrainingTemplate:
+    changes: dict[str, Any] = {part: slots}
+    return replace(template, **changes)
 
 
 def _misspelt(slot: str) -> Iterator[str]:

@@ -155,7 +155,14 @@ class TestChains:
 
     def test_a_judge_after_the_last_policy_run_is_not_served(self, plan_with: PlanWith) -> None:
         found = steps(plan_with(chain(SFT, RM)).models[0])
-        assert [*found] == ["base-model", "sft", "sft-merge", "judge", "gguf-conversion"]
+        assert [*found] == [
+            "base-model",
+            "sft",
+            "sft-merge",
+            "judge",
+            "chat-encoding",
+            "gguf-conversion",
+        ]
         command = found["gguf-conversion"].container.command[-1]
         assert f"{found['sft-merge'].artefact} " in command
 

@@ -225,7 +225,7 @@ class TestRuns:
     ) -> None:
         document["models"][0] |= {"template": "gemma3", "base_model": {"generate": {}}}
         (problem,) = problems_of(document)
-        assert (problem.key, "image processor" in problem.rule) == ("models[0]", True)
+        assert (problem.key, "processor of images" in problem.rule) == ("models[0]", True)
         document["models"][0]["base_model"] = {"hub": "google/gemma-3-4b-it"}
         assert problems_of(document) == []
 
