@@ -130,12 +130,18 @@ TRAINING_TEMPLATES: Mapping[str, TrainingTemplate] = {
 def nearest_template(given: str) -> str | None:
     """The template that a misspelt name means; None where that would be another format.
 
-    Templates whose names differ in a figure, or in a word more, train different texts.
+    Names that differ in a figure, in a word more or in a `no` more belong to templates that train
+    different texts.
     """
     figures = re.findall(r"\d+", given)
-    known = [name for name in TRAINING_TEMPLATES if re.findall(r"\d+", name) == figures]
-    close = difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.8)
-    return close[0] if close and close[0].count("_") == given.count("_") else None
+    known = [
+        name
+        for name in TRAINING_TEMPLATES
+        if re.findall(r"\d+", name) == figures
+        and name.count("_") == given.count("_")
+        and abs(len(name) - len(given)) <= 1
+    ]
+    return next(iter(difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.8)), None)
 
 
 def _require_known(name: str) -> str:
