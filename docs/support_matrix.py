@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
+from docs import chat_templates
 from planning.images import EXTRA_OF, OLLAMA_GPU_TAGS, ollama_image
 from planning.recipes import LLAMAFACTORY_BASE
 from stack_configs.settings.consistency import HARDWARE_OF
@@ -104,6 +105,7 @@ def _lines() -> Iterator[str]:
         for shown, test in PROVED[hardware]:
             yield _row(NAMES[hardware], shown, f"`{test}`")
     yield NOT_PROVED
+    yield from chat_templates.lines()
 
 
 def _flash_attention(hardware: Hardware) -> str:
