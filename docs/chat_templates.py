@@ -43,4 +43,4 @@ def _cells(template: TrainingTemplate) -> Iterator[str]:
     yield f"{place}, default" if template.default_system else place
     yield "yes" if made.thinks else "no"
     yield "media" if template.reads_media else "texts"
-    yield str(sum(1 for _ in chat_shapes(template, thinks=made.thinks)))
+    yield str(sum(1 for _ in chat_shapes(template, thinks=made.thinks, calls=made.calls)))

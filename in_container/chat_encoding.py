@@ -14,6 +14,7 @@ import copy
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,13 @@ def write_encodings(request_file: Path, result_file: Path) -> None:
     how = {key: request[key] for key in ("one_turn", "discards_history")}
     ids = {s["name"]: encode(template, tokenizer, s, **how) for s in request["shapes"]}
     result = {
-        "begin": {"id": tokenizer.bos_token_id, "text": tokenizer.bos_token or ""},
-        "end": {"id": tokenizer.eos_token_id, "text": tokenizer.eos_token or ""},
+        "begin": tokenizer.bos_token_id,
+        "written": {
+            "bos_token": tokenizer.bos_token or "",
+            "eos_token": tokenizer.eos_token or "",
+            # As the list of tools names the day, in some formats: `Llama3ToolUtils`.
+            "tool_date": datetime.now().strftime("%d %b %Y"),
+        },
         "shapes": {
             name: [[token, tokenizer.decode([token])] for token in tokens]
             for name, tokens in ids.items()

@@ -14,6 +14,21 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+PROMPTS = {
+    "default": "DEFAULT_TOOL_PROMPT",
+    "glm4": "GLM4_TOOL_PROMPT",
+    "glm4_moe": "GLM4_MOE_TOOL_PROMPT",
+    "lfm2": "LFM2_TOOL_PROMPT",
+    "ling": "LING_TOOL_PROMPT",
+    "llama3": "LLAMA3_TOOL_PROMPT",
+    "minimax1": "MINIMAX_M1_TOOL_PROMPT",
+    "minimax2": "MINIMAX_M2_TOOL_PROMPT",
+    "qwen": "QWEN_TOOL_PROMPT",
+    "qwen3_5": "QWEN35_TOOL_PROMPT",
+    "seed_oss": "SEED_TOOL_PROMPT",
+}
+"""Names of the texts that the release puts around a list of tools; the others have none."""
+
 
 def describe_slot(slot: Any) -> str | dict[str, str]:
     """A text, `{"token": ...}` for one token, or `{"special": ...}` for one of the tokenizer's."""
@@ -55,10 +70,19 @@ def describe_template(template: Any) -> dict[str, Any]:
     }
 
 
-def render_table(release: str, templates: Mapping[str, Any]) -> str:
+def render_table(
+    release: str, tool_formats: Mapping[str, str | None], templates: Mapping[str, Any]
+) -> str:
     """The table as JSON, a template a line: so a change of one shows as such."""
-    lines = ",\n".join(f"  {_json(name)}: {_json(row)}" for name, row in templates.items())
-    return f'{{\n "release": {_json(release)},\n "templates": {{\n{lines}\n }}\n}}'
+    return (
+        f'{{\n "release": {_json(release)},\n'
+        f' "tool_formats": {{\n{_lines(tool_formats)}\n }},\n'
+        f' "templates": {{\n{_lines(templates)}\n }}\n}}'
+    )
+
+
+def _lines(rows: Mapping[str, Any]) -> str:
+    return ",\n".join(f"  {_json(name)}: {_json(row)}" for name, row in rows.items())
 
 
 def _json(value: Any) -> str:
@@ -69,10 +93,13 @@ def main(names: Sequence[str]) -> None:
     """The command line."""
     from importlib.metadata import version
 
+    from llamafactory.data import tool_utils  # type: ignore[import-not-found]
     from llamafactory.data.template import TEMPLATES  # type: ignore[import-not-found]
 
     described = {name: describe_template(TEMPLATES[name]) for name in sorted(names or TEMPLATES)}
-    print(render_table(version("llamafactory"), described))
+    prompts = {name: getattr(tool_utils, constant) for name, constant in PROMPTS.items()}
+    formats = {name: prompts.get(name) for name in sorted(tool_utils.TOOLS)}
+    print(render_table(version("llamafactory"), formats, described))
 
 
 if __name__ == "__main__":

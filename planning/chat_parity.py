@@ -112,7 +112,7 @@ def plan_chat_parity(
 
 
 def _shapes(chat: TrainedChat) -> tuple[ChatShape, ...]:
-    return tuple(chat_shapes(chat.template, thinks=chat.ollama.thinks))
+    return tuple(chat_shapes(chat.template, thinks=chat.ollama.thinks, calls=chat.ollama.calls))
 
 
 def _body(shape: ChatShape, chat: TrainedChat, *, system: str | None) -> dict[str, object]:

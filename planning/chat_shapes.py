@@ -89,16 +89,80 @@ THOUGHTS_IN_HISTORY = ChatShape(
 NO_THOUGHTS_WANTED = ChatShape(name="thinking off", messages=(*FIVE_TURNS,), think=False)
 
 
+TOOLS: tuple[Mapping[str, Any], ...] = (
+    {
+        "type": "function",
+        "function": {
+            "name": "find_bird",
+            "description": "Where a bird was seen last.",
+            "parameters": {
+                "type": "object",
+                "properties": {
+                    "bird": {"type": "string", "description": "Its name, such as 苍鹭."},
+                    "unit": {"type": "string", "enum": ["km", "miles"]},
+                },
+                "required": ["bird"],
+            },
+        },
+    },
+    {
+        "type": "function",
+        "function": {
+            "name": "count_fish",
+            "description": "How many fish a pond has.",
+            "parameters": {
+                "type": "object",
+                "properties": {"pond": {"type": "integer", "description": "Its number."}},
+                "required": ["pond"],
+            },
+        },
+    },
+)
+"""As clients describe them: names in order, as Go's templates sort them."""
+
+
+def _call(name: str, **arguments: Any) -> Message:
+    return {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"function": {"name": name, "arguments": arguments}}],
+    }
+
+
+TOOLS_OFFERED = (
+    ChatShape(name="tools", messages=(_user(LAST),), tools=TOOLS),
+    ChatShape(name="tools, system", messages=(_system(SYSTEM), *FIVE_TURNS), tools=TOOLS),
+    ChatShape(
+        name="tool call and result",
+        messages=(
+            _user("Where is the heron?"),
+            _call("find_bird", bird="苍鹭", unit="km"),
+            {"role": "tool", "content": '{"pond": 7}', "tool_name": "find_bird"},
+            _assistant("At pond 7."),
+            _user("Has it fish?"),
+            _call("count_fish", pond=7),
+            {"role": "tool", "content": "12", "tool_name": "count_fish"},
+        ),
+        tools=TOOLS,
+    ),
+)
+
+
 def special_text(template: TrainingTemplate) -> ChatShape:
     """A question that holds what the template itself writes."""
     words = "".join(template.stop_words) or "<s></s>"
     return ChatShape(name="special text", messages=(_user(f"What does {words} mean?"),))
 
 
-def chat_shapes(template: TrainingTemplate, *, thinks: bool) -> Iterator[ChatShape]:
-    """The shapes that a model of this template is asked in; `thinks`: it was trained to."""
+def chat_shapes(template: TrainingTemplate, *, thinks: bool, calls: bool) -> Iterator[ChatShape]:
+    """The shapes that a model of this template is asked in.
+
+    `thinks`: it was trained to. `calls`: Ollama lists tools, and reads its calls of them.
+    """
     yield from EVERYWHERE
     yield special_text(template)
+    if calls:
+        yield from TOOLS_OFFERED
     if thinks:
         yield THOUGHTS_IN_HISTORY
         yield NO_THOUGHTS_WANTED

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from planning.go_text import literal, quoted
+from planning.tool_syntax import ToolSyntax, tool_syntax
 from stack_configs.settings.chat_templates import (
     BEGIN,
     CONTENT,
@@ -47,6 +49,8 @@ class OllamaTemplate:
     system: str
     thinks: bool
     """Whether Ollama tells the model's thoughts apart."""
+    calls: bool
+    """Whether Ollama lists tools, and tells the model's calls apart."""
 
 
 def begins_with_token(template: TrainingTemplate) -> bool:
@@ -60,15 +64,16 @@ def begins_with_token(template: TrainingTemplate) -> bool:
 def ollama_template(training: TrainingTemplate, thinking: Thinking) -> OllamaTemplate:
     """Ollama's counterpart of a training template."""
     thinks = training.reasons and thinking.enable_thinking is not False
+    tools = tool_syntax(training)
     template = (
-        _head(training)
+        _head(training, tools)
         + "{{ range .Messages }}"
         + '{{ if eq .Role "user" }}'
-        + _user(training)
+        + _user(training, tools)
         + '{{ else if eq .Role "assistant" }}'
-        + _answer(training, thinking)
+        + _assistant(training, thinking, tools)
         + '{{ else if eq .Role "tool" }}'
-        + _text(training.observation, ".Content")
+        + _text(training.observation, "{{ .Content }}")
         + "{{ end }}{{ end }}"
         + _before_answer(training, thinking)
     )
@@ -80,6 +85,7 @@ def ollama_template(training: TrainingTemplate, thinking: Thinking) -> OllamaTem
         stop=tuple(dict.fromkeys(stops)),
         system=training.default_system,
         thinks=thinks,
+        calls=tools is not None,
     )
 
 
@@ -96,36 +102,50 @@ def _without_begin(slots: tuple[Slot, ...], template: TrainingTemplate) -> tuple
     return slots[1:] if begins_with_token(template) else slots
 
 
-def _head(template: TrainingTemplate) -> str:
+def _head(template: TrainingTemplate, tools: ToolSyntax | None) -> str:
     """The prefix, and the system text where it stands by itself."""
     prefix = _text(_without_begin(template.prefix, template) if template.prefix else (), "")
     if template.system_opens_first_turn:
-        return prefix + "{{ $system := .System }}{{ $first := true }}"
-    system = template.system
+        return prefix + "{{ $first := true }}"
     if not template.prefix and begins_with_token(template):
         # The first token is the tokenizer's to write, be it the system's or the question's.
-        return (
-            "{{ $first := true }}{{ if .System }}{{ $first = false }}"
-            + _text(system[1:], ".System")
-            + "{{ end }}"
-        )
-    return prefix + "{{ if .System }}" + _text(system, ".System") + "{{ end }}"
+        system = _system(template.system[1:], tools, then="{{ $first = false }}")
+        return "{{ $first := true }}" + system
+    return prefix + _system(template.system, tools)
 
 
-def _user(template: TrainingTemplate) -> str:
-    content = ".Content"
-    begin = ""
-    slots = template.user
+def _system(slots: tuple[Slot, ...], tools: ToolSyntax | None, *, then: str = "") -> str:
+    """The system text with the list of tools, where there is one of the two."""
+    if tools is None:
+        return "{{ if $.System }}" + _text(slots, "{{ $.System }}") + then + "{{ end }}"
+    content = "{{ $.System }}{{ if $.Tools }}" + tools.listed + "{{ end }}"
+    return "{{ if or $.System $.Tools }}" + _text(slots, content) + then + "{{ end }}"
+
+
+def _user(template: TrainingTemplate, tools: ToolSyntax | None) -> str:
+    slots, begin = template.user, ""
     if not template.prefix and begins_with_token(template):
         slots = slots[1:]
-        begin = "{{ if not $first }}" + TOKENIZER_TOKENS[BEGIN] + "{{ end }}{{ $first = false }}"
+        begin = "{{ if not $first }}" + TOKENIZER_TOKENS[BEGIN] + "{{ end }}"
     if template.system_opens_first_turn:
         # Only the first slot counts (`format_system.apply(...)[0]`), and only the first question.
-        system = _text(template.system[:1], "$system")
-        return begin + _text(
-            slots, content, before="{{ if $system }}" + system + '{{ $system = "" }}{{ end }}'
-        )
-    return begin + _text(slots, content)
+        system = _system(template.system[:1], tools)
+        first = "{{ if $first }}" + system + "{{ $first = false }}{{ end }}"
+        return begin + _text(slots, first + "{{ .Content }}")
+    return begin + ("{{ $first = false }}" if begin else "") + _text(slots, "{{ .Content }}")
+
+
+def _assistant(template: TrainingTemplate, thinking: Thinking, tools: ToolSyntax | None) -> str:
+    answer = _answer(template, thinking)
+    if tools is None:
+        return answer
+    calls = _text(template.function, tools.called)
+    thoughts = ""
+    if template.reasons and thinking.history == "written":
+        # Not under `if .ToolCalls`: Ollama learns there what a call begins with.
+        none = literal(no_thoughts(template))
+        thoughts = "{{ $calls := .ToolCalls }}{{ if $calls }}" + none + "{{ end }}"
+    return thoughts + "{{ if .ToolCalls }}" + calls + "{{ else }}" + answer + "{{ end }}"
 
 
 def _answer(template: TrainingTemplate, thinking: Thinking) -> str:
@@ -134,9 +154,9 @@ def _answer(template: TrainingTemplate, thinking: Thinking) -> str:
     plain = _once(before)
     if not template.reasons:
         return plain + "{{ .Content }}" + after
-    first, last = (_literal(word) for word in template.thought_words)
-    said = _literal(before) + first + "{{ .Thinking }}" + last
-    none = _literal(no_thoughts(template)) if thinking.history == "written" else ""
+    first, last = (literal(word) for word in template.thought_words)
+    said = literal(before) + first + "{{ .Thinking }}" + last
+    none = literal(no_thoughts(template)) if thinking.history == "written" else ""
     if thinking.enable_thinking is False:
         return none + plain + "{{ .Content }}" + after
     # Where none are written, Ollama still learns from here what encloses the model's thoughts.
@@ -152,10 +172,8 @@ def _once(before: str) -> str:
     if not before:
         return ""
     length = len(before.encode())
-    there = (
-        f"and (ge (len .Content) {length}) (eq (slice .Content 0 {length}) {_go_string(before)})"
-    )
-    return "{{ if not (" + there + ") }}" + _literal(before) + "{{ end }}"
+    there = f"and (ge (len .Content) {length}) (eq (slice .Content 0 {length}) {quoted(before)})"
+    return "{{ if not (" + there + ") }}" + literal(before) + "{{ end }}"
 
 
 def _split(slots: tuple[Slot, ...]) -> tuple[str, str]:
@@ -167,14 +185,14 @@ def _split(slots: tuple[Slot, ...]) -> tuple[str, str]:
         head, found, tail = slot.partition(CONTENT)
         before += head
         if found:
-            return before, _literal(tail) + _text(slots[index + 1 :], "")
+            return before, literal(tail) + _text(slots[index + 1 :], "")
     raise AssertionError(f"an answer of the release begins with a text: {slots}")
 
 
 def _before_answer(template: TrainingTemplate, thinking: Thinking) -> str:
     if not template.reasons:
         return ""
-    none = _literal(no_thoughts(template))
+    none = literal(no_thoughts(template))
     if thinking.enable_thinking is False:
         return none
     return "{{ if and .IsThinkSet (not .Think) }}" + none + "{{ end }}"
@@ -186,31 +204,17 @@ def no_thoughts(template: TrainingTemplate) -> str:
     return last if template.kind == "Glm47ReasoningTemplate" else first + last
 
 
-def _text(slots: Iterable[Slot], content: str, *, before: str = "") -> str:
-    """Slots with their content, the text `before` directly in front of it."""
+def _text(slots: Iterable[Slot], content: str) -> str:
+    """Slots with Go text as their content."""
     written = ""
     for slot in slots:
         match slot:
             case Token(text):
-                written += _literal(text)
+                written += literal(text)
             case TokenizerToken(name):
                 # LLaMA-Factory skips what is neither.
                 written += TOKENIZER_TOKENS.get(name, "")
             case str():
                 head, found, tail = slot.partition(CONTENT)
-                written += _literal(head)
-                if found:
-                    written += before + "{{ " + content + " }}" + _literal(tail)
+                written += literal(head) + (content + literal(tail) if found else "")
     return written
-
-
-def _literal(text: str) -> str:
-    """Text that Go's template writes as it is."""
-    if "{{" not in text and not text.endswith("{"):
-        return text
-    return "{{ " + _go_string(text) + " }}"
-
-
-def _go_string(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'

@@ -1,6 +1,7 @@
 """The ollama client inside its server's container: the same commands as by hand."""
 
 import json
+import secrets
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -88,10 +89,12 @@ class Ollama:
 
     def post(self, path: str, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """What the server's API answers to each of these, in order."""
-        folder = f"{UPLOADS}/requests"
+        # Several models may be made at a time.
+        requests = f"requests-{secrets.token_hex(8)}"
+        folder = f"{UPLOADS}/{requests}"
         names = [f"{index:03}.json" for index in range(len(bodies))]
         files = {
-            f"requests/{name}": json.dumps(body, ensure_ascii=False).encode()
+            f"{requests}/{name}": json.dumps(body, ensure_ascii=False).encode()
             for name, body in zip(names, bodies, strict=True)
         }
         archive.put_files(self._engine, self._server, UPLOADS, files)

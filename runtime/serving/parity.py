@@ -31,7 +31,7 @@ class Encoding:
     begin: int | None
     """Id of the beginning-of-sequence token; None where the tokenizer has none."""
     written: Mapping[str, str]
-    """What the Modelfile's names of the tokenizer's tokens stand for."""
+    """What the names in the Modelfile stand for, which only training could tell."""
     tokens: Mapping[str, list[tuple[int, str]]]
     """Id and text of each token, by conversation."""
 
@@ -45,11 +45,8 @@ def read_encoding(engine: Engine, server: str, path: str) -> Encoding:
             "Run `pulumi up --refresh`, which makes it again"
         )
     return Encoding(
-        begin=found["begin"]["id"],
-        written={
-            "{{ bos_token }}": found["begin"]["text"],
-            "{{ eos_token }}": found["end"]["text"],
-        },
+        begin=found["begin"],
+        written={"{{ " + name + " }}": text for name, text in found["written"].items()},
         tokens={
             name: [(token, text) for token, text in tokens]
             for name, tokens in found["shapes"].items()

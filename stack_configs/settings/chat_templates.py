@@ -21,6 +21,23 @@ TABLE = Path(__file__).with_name("llamafactory_templates.json")
 BEGIN, END = "bos_token", "eos_token"
 """The tokenizer's own tokens, as slots name them. LLaMA-Factory writes nothing for another name."""
 
+_TABLE = json.loads(TABLE.read_text(encoding="utf-8"))
+
+TOOL_FORMATS: Mapping[str, str | None] = _TABLE["tool_formats"]
+"""The release's text around a list of tools, by format; None where a format has none."""
+
+READS_JSON = "Ollama reads a call as the name of a tool and an object of JSON"
+TOOLS_REFUSED: Mapping[str, str] = {
+    "gemma4": f"{READS_JSON}, and this format has an own notation",
+    "glm4": f"{READS_JSON} after a sign of its own, and this format has no such sign",
+    "glm4_moe": f"{READS_JSON}, and this format has tags",
+    "lfm2": f"{READS_JSON}, and this format has calls of Python",
+    "minimax2": f"{READS_JSON}, and this format has tags",
+    "qwen3_5": f"{READS_JSON}, and this format has tags",
+    "seed_oss": f"{READS_JSON}, and this format has tags",
+}
+"""Tool formats that Ollama 0.17.4 could not read back, and why (its `tools/`)."""
+
 CONTENT = "{{content}}"
 """Where a text goes in a slot; the first one counts."""
 
@@ -67,6 +84,17 @@ class TrainingTemplate:
     efficient_eos: bool
     replace_eos: bool
     mm_plugin: str
+
+    @property
+    def tools_refused(self) -> str:
+        """Why Ollama cannot serve its tool calls; empty where it can."""
+        return TOOLS_REFUSED.get(self.call_format or "", "")
+
+    @property
+    def tools_around(self) -> tuple[str, str]:
+        """What encloses the list of tools, where the template has slots for it."""
+        before, _, after = str(self.tools[0]).partition(CONTENT)
+        return before, after
 
     @property
     def reads_media(self) -> bool:
@@ -116,8 +144,6 @@ def _template(name: str, row: Mapping[str, Any]) -> TrainingTemplate:
         mm_plugin=row["mm_plugin"],
     )
 
-
-_TABLE = json.loads(TABLE.read_text(encoding="utf-8"))
 
 RELEASE: str = _TABLE["release"]
 """The LLaMA-Factory release that the table describes."""

@@ -12,12 +12,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from planning.base_model import render_parameters
 from planning.chat_shapes import ChatShape, chat_shapes
 from planning.ollama_template import (
     TOKENIZER_TOKENS,
@@ -26,6 +28,7 @@ from planning.ollama_template import (
     begins_with_token,
     ollama_template,
 )
+from planning.tool_syntax import TODAY
 from runtime.docker.archive import tar_stream
 from stack_configs.settings.chat_templates import (
     BEGIN,
@@ -38,15 +41,19 @@ from stack_configs.settings.chat_templates import (
     TokenizerToken,
     TrainingTemplate,
 )
+from stack_configs.settings.models import GeneratedModelSettings
 from tests.integration.conftest import Engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(900)]
 
 PROJECT = Path(__file__).parents[2]
 BEGINS, ENDS = "<begin!>", "<end!>"
-WRITTEN = {TOKENIZER_TOKENS[BEGIN]: BEGINS, TOKENIZER_TOKENS[END]: ENDS}
+WRITTEN = {
+    TOKENIZER_TOKENS[BEGIN]: BEGINS,
+    TOKENIZER_TOKENS[END]: ENDS,
+    TODAY: datetime.now(UTC).strftime("%d %b %Y"),
+}
 SIZE = {
-    "seed": 1,
     "hidden_size": 32,
     "intermediate_size": 32,
     "layers": 1,
@@ -76,7 +83,7 @@ class Case:
 
     @property
     def shapes(self) -> list[ChatShape]:
-        return list(chat_shapes(self.template, thinks=self.ollama.thinks))
+        return list(chat_shapes(self.template, thinks=self.ollama.thinks, calls=self.ollama.calls))
 
     def as_request(self) -> dict[str, Any]:
         return {
@@ -232,7 +239,9 @@ def ollama(engine: Engine) -> Iterator[Ollama]:
     program = (PROJECT / "in_container/tiny_model.py").read_bytes()
     files = {
         "tiny_model.py": program,
-        "size.json": json.dumps(SIZE).encode(),
+        "size.json": render_parameters(
+            GeneratedModelSettings.model_validate(SIZE), "empty"
+        ).encode(),
         "data.json": json.dumps([{"text": "Herons wait for a fish at the pond."}] * 9).encode(),
     }
     script = (
