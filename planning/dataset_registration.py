@@ -37,6 +37,11 @@ class DatasetPlan:
         return tuple(file for file in (self.data, self.media) if file is not None)
 
     @property
+    def has_tools(self) -> bool:
+        """Whether its rows say which tools there are."""
+        return "tools" in self.entry.get("columns", {})
+
+    @property
     def content(self) -> tuple[Any, ...]:
         """What is trained on: the rows, how they are read, and their media. No name, no place."""
         reading = {key: value for key, value in self.entry.items() if key != "file_name"}

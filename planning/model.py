@@ -78,7 +78,7 @@ def plan_model(
         steps.append(plan_hub_model(hub_model, facts=facts, mirrors=mirrors, around=around))
 
     base = locate_weights(model.base_model, base_model, facts)
-    chat = trained_chat(model)
+    chat = trained_chat(model, taught_tools=any(by_name[name].has_tools for name in used))
     encoding = ChatEncoding(chat=chat, weights=base)
 
     def merge(trained: _Trained, *, last: bool = False, judges: bool = False) -> _Trained:

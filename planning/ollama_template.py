@@ -61,10 +61,17 @@ def begins_with_token(template: TrainingTemplate) -> bool:
     return _opening(template)[:1] == (TokenizerToken(BEGIN),)
 
 
-def ollama_template(training: TrainingTemplate, thinking: Thinking) -> OllamaTemplate:
-    """Ollama's counterpart of a training template."""
+def ollama_template(
+    training: TrainingTemplate, thinking: Thinking, *, taught_tools: bool
+) -> OllamaTemplate:
+    """Ollama's counterpart of a training template.
+
+    `taught_tools`: the training data had tools. A format of the base model's own is known to it
+    without that; LLaMA-Factory's `default` is not.
+    """
     thinks = training.reasons and thinking.enable_thinking is not False
-    tools = tool_syntax(training)
+    knows_tools = taught_tools or training.call_format != "default"
+    tools = tool_syntax(training) if knows_tools else None
     template = (
         _head(training, tools)
         + "{{ range .Messages }}"

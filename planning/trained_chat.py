@@ -46,16 +46,18 @@ class TrainedChat:
     """Whether the last run read conversations with `encode_oneturn`."""
     discards_history: bool
     """Whether the last run dropped the thoughts in earlier answers (`mask_history`)."""
+    taught_tools: bool
+    """Whether the training data had tools."""
     arguments: Mapping[str, Any]
     """Of LLaMA-Factory, beside the template's name: see `ENCODER_ARGUMENTS`."""
 
     @property
     def ollama(self) -> OllamaTemplate:
         """The same in Ollama's words."""
-        return ollama_template(self.template, self.thinking)
+        return ollama_template(self.template, self.thinking, taught_tools=self.taught_tools)
 
 
-def trained_chat(settings: ModelSettings) -> TrainedChat:
+def trained_chat(settings: ModelSettings, *, taught_tools: bool) -> TrainedChat:
     """How the last policy run of a model saw conversations."""
     runs = [run for run in settings.training_runs if run.stage != "rm"]
     last = runs[-1]
@@ -80,6 +82,7 @@ def trained_chat(settings: ModelSettings) -> TrainedChat:
         thinking=Thinking(enable_thinking=thinks, history=history),
         one_turn=one_turn,
         discards_history=discards,
+        taught_tools=taught_tools,
         arguments={key: given[key] for key in ENCODER_ARGUMENTS if key in given},
     )
 

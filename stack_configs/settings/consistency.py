@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from plan.problem import Problem
 from stack_configs.settings.argument_rules import find_argument_problems
+from stack_configs.settings.chat_templates import TOOLS_REFUSED, TRAINING_TEMPLATES
 from stack_configs.settings.dataset_use import find_misuse
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.root import Settings
@@ -32,6 +33,7 @@ def find_inconsistencies(settings: Settings) -> list[Problem]:
         *_api_model(settings),
         *_devices_of_ascend(settings),
         *find_misuse(settings),
+        *_unserved_tools(settings),
         *(
             problem
             for model_index, model in enumerate(settings.models)
@@ -52,6 +54,25 @@ def _twice(section: str, key: str, names: Sequence[str]) -> Iterator[Problem]:
                 repr(name),
                 f"{first} has that name already",
                 "Give each a name of its own",
+            )
+
+
+def _unserved_tools(settings: Settings) -> Iterator[Problem]:
+    """Tools in the data of a model whose calls Ollama could not read back."""
+    with_tools = {dataset.name for dataset in settings.datasets if dataset.columns.tools}
+    for index, model in enumerate(settings.models):
+        chosen = [run.arguments.get("tool_format") for run in model.training_runs]
+        tool_format = next((name for name in reversed(chosen) if name), None)
+        template = TRAINING_TEMPLATES[model.template]
+        refused = TOOLS_REFUSED.get(str(tool_format or template.call_format or ""))
+        used = {name for run in model.training_runs for name in run.datasets} & with_tools
+        if refused and used:
+            yield Problem(
+                f"models[{index}].template",
+                repr(model.template),
+                f"data set {min(used)} has tools, and {refused}",
+                "Take a template whose tools are served (docs/support_matrix.md), set "
+                "arguments.tool_format of the run to default, or leave out columns.tools",
             )
 
 

@@ -79,7 +79,7 @@ class Case:
 
     @property
     def ollama(self) -> OllamaTemplate:
-        return ollama_template(self.template, self.thinking)
+        return ollama_template(self.template, self.thinking, taught_tools=True)
 
     @property
     def shapes(self) -> list[ChatShape]:
@@ -299,11 +299,12 @@ def test_every_template_in_every_shape(
     assert len(asked) > 3000
 
 
-def test_models_that_think_say_so(ollama: Ollama) -> None:
+def test_models_that_think_or_call_tools_say_so(ollama: Ollama) -> None:
     for case in CASES:
-        if case.template.name in ("qwen3", "glm4_7", "gpt_oss", "qwen"):
-            thinks = "thinking" in ollama.capabilities(case.ollama)
-            assert thinks == case.ollama.thinks, case.key
+        if case.template.name in ("qwen3", "glm4_7", "gpt_oss", "qwen", "mistral", "phi4_mini"):
+            found = ollama.capabilities(case.ollama)
+            assert ("thinking" in found) == case.ollama.thinks, case.key
+            assert ("tools" in found) == case.ollama.calls, case.key
 
 
 # --- A planted error in each part of a template is found.

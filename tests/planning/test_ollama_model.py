@@ -65,7 +65,9 @@ def modelfile(
             "ollama_model": ollama_model,
         }
     )
-    return parse(render_modelfile(settings, chat=trained_chat(settings), gguf_file=FILE))
+    return parse(
+        render_modelfile(settings, chat=trained_chat(settings, taught_tools=False), gguf_file=FILE)
+    )
 
 
 class TestModelfile:
@@ -73,7 +75,7 @@ class TestModelfile:
         lines = modelfile()
         assert lines[0] == ("FROM", FILE)
         assert lines[1][0] == "TEMPLATE"
-        assert lines[1][1].startswith("{{ if .System }}<|start_header_id|>system")
+        assert lines[1][1].startswith("{{ if or $.System $.Tools }}<|start_header_id|>system")
         assert lines[2:] == [("stop", "<|eot_id|>"), ("stop", "<|eom_id|>")]
 
     def test_own_stop_words_come_after_the_templates(self) -> None:

@@ -16,14 +16,14 @@ from planning.ollama_template import (
 from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, nearest_template
 
 
-def made(name: str, thinking: Thinking | None = None) -> OllamaTemplate:
-    return ollama_template(TRAINING_TEMPLATES[name], thinking or Thinking())
+def made(name: str, thinking: Thinking | None = None, *, tools: bool = False) -> OllamaTemplate:
+    return ollama_template(TRAINING_TEMPLATES[name], thinking or Thinking(), taught_tools=tools)
 
 
 class TestText:
     def test_turns_one_after_another(self) -> None:
         assert made("phi4").template == (
-            "{{ if .System }}<|im_start|>system<|im_sep|>{{ .System }}<|im_end|>{{ end }}"
+            "{{ if $.System }}<|im_start|>system<|im_sep|>{{ $.System }}<|im_end|>{{ end }}"
             "{{ range .Messages }}"
             '{{ if eq .Role "user" }}<|im_start|>user<|im_sep|>{{ .Content }}<|im_end|>'
             "<|im_start|>assistant<|im_sep|>"
@@ -35,9 +35,10 @@ class TestText:
 
     def test_a_system_text_opens_the_first_question_and_no_other(self) -> None:
         text = made("gemma").template
-        assert text.startswith("{{ $system := .System }}")
-        question = "<start_of_turn>user\n{{ if $system }}{{ $system }}\n\n"
-        assert question + '{{ $system = "" }}{{ end }}{{ .Content }}<end_of_turn>' in text
+        assert text.startswith("{{ $first := true }}")
+        system = "{{ if $.System }}{{ $.System }}\n\n{{ end }}{{ $first = false }}"
+        question = "<start_of_turn>user\n{{ if $first }}" + system + "{{ end }}{{ .Content }}"
+        assert question + "<end_of_turn>" in text
 
     def test_what_a_model_writes_before_its_answer_is_written_once(self) -> None:
         """A client that sends the answer back as it came sends the space too."""
@@ -54,7 +55,7 @@ class TestText:
 
     @pytest.mark.parametrize("name", TRAINING_TEMPLATES)
     def test_a_modelfile_can_quote_it(self, name: str) -> None:
-        template = made(name)
+        template = made(name, tools=True)
         assert '"""' not in template.template + template.system
         assert "{{{" not in template.template
 
@@ -103,6 +104,29 @@ class TestThoughts:
 
     def test_glm_closes_what_it_never_opened(self) -> None:
         assert no_thoughts(TRAINING_TEMPLATES["glm4_7"]) == "</think>"
+
+
+class TestTools:
+    def test_a_format_of_the_base_model_is_served_untaught(self) -> None:
+        assert made("qwen3").calls
+        assert made("llama3").calls
+
+    def test_llamafactorys_own_format_must_have_been_taught(self) -> None:
+        assert not made("chatml").calls
+        assert ".Tool" not in made("chatml").template
+        assert made("chatml", tools=True).calls
+
+    def test_what_ollama_reads_a_call_by_comes_first(self) -> None:
+        """Its parser takes the first text under `if .ToolCalls`, up to the object."""
+        for name, sign in (("qwen3", "<tool_call>\n{"), ("mistral", "[TOOL_CALLS] ")):
+            _, found, calls = made(name).template.partition("{{ if .ToolCalls }}")
+            assert found
+            assert calls.removeprefix("{{ with index .ToolCalls 0 }}").startswith(sign)
+
+    def test_calls_that_ollama_could_not_read(self) -> None:
+        for name in ("glm4", "qwen3_5", "lfm2", "gemma4", "seed_oss", "minimax2"):
+            assert not made(name, tools=True).calls
+            assert TRAINING_TEMPLATES[name].tools_refused
 
 
 class TestNearest:

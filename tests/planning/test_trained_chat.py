@@ -11,14 +11,15 @@ from stack_configs.settings.models import ModelSettings
 def chat(*runs: dict[str, Any], template: str = "qwen3") -> TrainedChat:
     named = [{"name": f"r{i}", "datasets": ["a"], **run} for i, run in enumerate(runs)]
     return trained_chat(
-        ModelSettings.model_validate(
+        taught_tools=False,
+        settings=ModelSettings.model_validate(
             {
                 "name": "m",
                 "template": template,
                 "base_model": {"generate": {}},
                 "training_runs": named,
             }
-        )
+        ),
     )
 
 

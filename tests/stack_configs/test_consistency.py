@@ -220,6 +220,24 @@ class TestRuns:
         assert problem.key == "models[0]"
         assert said in problem.rule
 
+    def test_tools_that_ollama_could_not_serve(
+        self, document: dict[str, Any], directory: Path, problems_of: Find
+    ) -> None:
+        rows = [{"instruction": "Hi", "output": "Hi.", "functions": "[]"}]
+        (directory / "tools.json").write_text(json.dumps(rows))
+        columns = {"prompt": "instruction", "response": "output", "tools": "functions"}
+        document["datasets"][0] |= {"file": "tools.json", "columns": columns}
+        document["models"][0] |= {"template": "glm4", "base_model": {"hub": "a/b"}}
+        (problem,) = problems_of(document)
+        assert problem.key == "models[0].template"
+        assert "has tools, and Ollama reads a call as" in problem.rule
+        run = document["models"][0]["training_runs"][0]
+        run["arguments"] = {"tool_format": "default"}
+        assert problems_of(document) == []
+        del run["arguments"]
+        document["models"][0]["template"] = "qwen3"
+        assert problems_of(document) == []
+
     def test_a_generated_model_reads_no_images(
         self, document: dict[str, Any], problems_of: Find
     ) -> None:
