@@ -20,6 +20,9 @@ An editor with a YAML language server completes and checks the file when its fir
 
 Schema = Mapping[str, Any]
 
+LISTED = 20
+"""Names that a cell of a table holds at most."""
+
 NUMBERS = {"integer": "a whole number", "number": "a number"}
 LIMITS = {
     "minimum": "from {}",
@@ -103,6 +106,8 @@ class _Page:
 
 def _scalar(setting: Schema) -> str:
     if words := setting.get("enum", [setting["const"]] if "const" in setting else []):
+        if len(words) > LISTED:
+            return f"one of {len(words)} names"
         return ", ".join(f"`{word}`" for word in words)
     kind = setting["type"]
     if kind in NUMBERS:

@@ -58,7 +58,11 @@ def compare(ollama: Ollama, model: str, parity: ChatParity, encoding: Encoding) 
     """How each conversation differs from training; empty where it does not."""
     common = {"model": model, "stream": False}
     rendered = ollama.post(
-        "/api/chat", [{**common, **r.body, "_debug_render_only": True} for r in parity.requests]
+        "/api/chat",
+        [
+            {**common, **request.body, "_debug_render_only": True, "truncate": False}
+            for request in parity.requests
+        ],
     )
     prompts = [_prompt(answer) for answer in rendered]
     read = ollama.post(

@@ -148,7 +148,10 @@ class ModelSettings(StrictModel):
     base_model: BaseModelSettings
     template: Annotated[
         ChatTemplate,
-        Field(description="Chat template of training and serving; the base model's own."),
+        Field(
+            description="Chat template of training and serving, the base model's own: see "
+            "support_matrix.md."
+        ),
     ]
     training_runs: Annotated[
         tuple[TrainingRunSettings, ...],
