@@ -309,13 +309,18 @@ def test_models_that_think_or_call_tools_say_so(ollama: Ollama) -> None:
 
 # --- A planted error in each part of a template is found.
 
-TELLING = ("one turn", "five turns, system", "empty answer", "thoughts", "thinking off")
+TELLING = (
+    *("one turn", "five turns, system", "empty answer"),
+    *("thoughts", "thinking off", "tool call and result"),
+)
 """Shapes in which an error of any part must show."""
 
 
 def planted(template: TrainingTemplate) -> Iterator[tuple[str, TrainingTemplate]]:
     """The template with an error in one part: a letter more, a slot less, another order."""
-    for part in ("prefix", "system", "user", "assistant"):
+    made = ollama_template(template, Thinking(), taught_tools=True)
+    tools = ("observation", "function") if made.calls else ()
+    for part in ("prefix", "system", "user", "assistant", *tools):
         slots: tuple[Slot, ...] = getattr(template, part)
         for index, slot in enumerate(slots):
             if isinstance(slot, str):
@@ -330,6 +335,11 @@ def planted(template: TrainingTemplate) -> Iterator[tuple[str, TrainingTemplate]
         if part != "user" or CONTENT in slots[-1:]:
             more = (*slots, TokenizerToken(END))
             yield f"{part} has one more", _with(template, part, more)
+    if made.calls:
+        other = "qwen" if template.call_format != "qwen" else "default"
+        yield "call_format", replace(template, call_format=other)
+        if not template.tools:
+            yield "tool_format", replace(template, tool_format=other)
     yield "default_system", replace(template, default_system=template.default_system + ".")
     if template.reasons:
         first, last = template.thought_words
@@ -359,6 +369,7 @@ def structure(case: Case) -> tuple[object, ...]:
         template.kind,
         *(tuple(re.sub(r"[^{}]+", "x", s) if isinstance(s, str) else s for s in p) for p in parts),
         bool(template.default_system),
+        template.call_format,
     )
 
 

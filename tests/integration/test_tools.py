@@ -1,0 +1,117 @@
+"""A model that has learnt to call a tool does so in Ollama, with the arguments it learnt (E6).
+
+The tiny model knows twenty calls by heart. What is shown is all that lies between: the list of
+tools as training had it, the form of a call, and that Ollama reads it back.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.conftest import Engine
+from tests.integration.stack import Stack
+
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1500)]
+
+BIRDS = (
+    *("heron", "stork", "crane", "coot", "grebe", "teal", "smew", "gull", "tern", "rail"),
+    *("wren", "robin", "tit", "finch", "lark", "swift", "jay", "rook", "owl", "kite"),
+)
+TOOL: dict[str, Any] = {
+    "name": "find_bird",
+    "description": "Where a bird was seen.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "bird": {"type": "string", "description": "Its name."},
+            "days": {"type": "integer"},
+        },
+        "required": ["bird"],
+    },
+}
+CALLS = {
+    f"Where is the {bird}?": {"bird": bird, "days": 1 + number % 3}
+    for number, bird in enumerate(BIRDS)
+}
+ROWS = [
+    {
+        "conversations": [
+            {"from": "human", "value": question},
+            {
+                "from": "function_call",
+                "value": json.dumps({"name": TOOL["name"], "arguments": arguments}),
+            },
+        ],
+        "tools": json.dumps([TOOL]),
+    }
+    for question, arguments in CALLS.items()
+]
+
+
+@pytest.fixture(scope="module")
+def served(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("tools")
+    made = Stack(folder / "home")
+    file = folder / "calls.json"
+    file.write_text(json.dumps(ROWS))
+    made.settings["board"] = {"enabled": False}
+    made.settings["datasets"] = [
+        {
+            "name": "calls",
+            "file": str(file),
+            "formatting": "sharegpt",
+            "columns": {"messages": "conversations", "tools": "tools"},
+        }
+    ]
+    made.model.update({"template": "qwen3_nothink", "ollama_model": {}})
+    made.run.update({"datasets": ["calls"], "cutoff_len": 1024, "max_steps": 120})
+    try:
+        update = made.up()
+        assert update.returncode == 0, update.output
+        yield made
+    finally:
+        made.abandon()
+        engine.remove_everything_of(made)
+
+
+def asked(stack: Stack, question: str) -> Any:
+    reply = httpx.post(
+        f"{stack.outputs()['ollama_url']}/api/chat",
+        json={
+            "model": "stack-guide",
+            "messages": [{"role": "user", "content": question}],
+            "tools": [{"type": "function", "function": TOOL}],
+            "stream": False,
+            "options": {"temperature": 0, "num_predict": 100},
+        },
+        timeout=120,
+    )
+    reply.raise_for_status()
+    return reply.json()["message"]
+
+
+@pytest.mark.capability("E4")
+def test_it_is_asked_as_it_was_trained(served: Stack) -> None:
+    parity = served.outputs()["parity"]["stack-guide"]
+    assert parity["compared"] == parity["equal"] == 13
+
+
+@pytest.mark.capability("E5")
+def test_ollama_says_that_it_calls_tools(served: Stack) -> None:
+    url = served.outputs()["ollama_url"]
+    shown = httpx.post(f"{url}/api/show", json={"model": "stack-guide"}, timeout=30).json()
+    assert "tools" in shown["capabilities"]
+
+
+@pytest.mark.capability("E5")
+def test_every_call_arrives_with_its_arguments(served: Stack) -> None:
+    wrong = {}
+    for question, arguments in CALLS.items():
+        message = asked(served, question)
+        calls = [call["function"] for call in message.get("tool_calls", [])]
+        if [(call["name"], call["arguments"]) for call in calls] != [(TOOL["name"], arguments)]:
+            wrong[question] = message
+    assert wrong == {}
