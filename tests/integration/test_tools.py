@@ -67,7 +67,7 @@ def served(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         }
     ]
     made.model.update({"template": "qwen3_nothink", "ollama_model": {}})
-    made.run.update({"datasets": ["calls"], "cutoff_len": 1024, "max_steps": 120})
+    made.run.update({"datasets": ["calls"], "cutoff_len": 1024, "max_steps": 300})
     try:
         update = made.up()
         assert update.returncode == 0, update.output
