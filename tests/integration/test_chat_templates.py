@@ -7,7 +7,6 @@ of texts; that the tokens are equal too is proved for each model when it is serv
 
 import itertools
 import json
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -332,7 +331,7 @@ def planted(template: TrainingTemplate) -> Iterator[tuple[str, TrainingTemplate]
                 yield f"{part} {index} is missing", _with(template, part, without)
         if part == "system" and template.system_opens_first_turn:
             continue  # LLaMA-Factory takes the first slot of it alone
-        if part != "user" or CONTENT in slots[-1:]:
+        if part in ("prefix", "system"):
             more = (*slots, TokenizerToken(END))
             yield f"{part} has one more", _with(template, part, more)
     if made.calls:
@@ -364,13 +363,18 @@ def _misspelt(slot: str) -> Iterator[str]:
 def structure(case: Case) -> tuple[object, ...]:
     """What tells one template from another but for the words in it."""
     template = case.template
-    parts = (template.prefix, template.system, template.user, template.assistant)
     return (
         template.kind,
-        *(tuple(re.sub(r"[^{}]+", "x", s) if isinstance(s, str) else s for s in p) for p in parts),
-        bool(template.default_system),
-        template.call_format,
+        *(tuple(map(_form, part)) for part in (template.prefix, template.user, template.assistant)),
+        template.call_format if case.ollama.calls else None,
     )
+
+
+def _form(slot: Slot) -> object:
+    if not isinstance(slot, str):
+        return slot.name if isinstance(slot, TokenizerToken) else Token
+    head, found, _ = slot.partition(CONTENT)
+    return bool(head.strip()), bool(found)
 
 
 REPRESENTATIVES = [
