@@ -335,7 +335,8 @@ def planted(template: TrainingTemplate) -> Iterator[tuple[str, TrainingTemplate]
             more = (*slots, TokenizerToken(END))
             yield f"{part} has one more", _with(template, part, more)
     if made.calls:
-        other = "qwen" if template.call_format != "qwen" else "default"
+        # ling writes its calls as qwen does.
+        other = "default" if template.call_format in ("qwen", "ling") else "qwen"
         yield "call_format", replace(template, call_format=other)
         if not template.tools:
             yield "tool_format", replace(template, tool_format=other)
