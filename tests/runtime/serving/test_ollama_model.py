@@ -61,7 +61,13 @@ class TestConverge:
         outcome = serve(bench, model(bench))
         assert outcome.code == 0, outcome.words
         answers = [{"prompt": "--what is it?", "answer": "It is 42."}]
-        assert outcome.result == {"identity": "f1", "model": "guide:latest", "answers": answers}
+        assert outcome.result == {
+            "identity": "f1",
+            "model": "guide:latest",
+            "answers": answers,
+            # Nothing says what it was trained in.
+            "parity": {},
+        }
         assert ollama.models() == ["guide:latest"]
         assert "quantize: q4_K_M" in ollama.manifest("guide:latest")
         digest = hashlib.sha256(ollama.manifest("guide:latest").encode()).hexdigest()
