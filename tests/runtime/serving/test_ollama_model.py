@@ -79,6 +79,7 @@ class TestConverge:
             "manifest": "/root/.ollama/models/manifests/registry.ollama.ai/library/guide/latest",
             "manifest_digest": digest,
             "answers": answers,
+            "parity": {},
             "token": "t1",
         }
         assert outcome.words.count("gathering model components") == 1
