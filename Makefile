@@ -8,7 +8,7 @@ FROM ?= dev
 toolchain := toolchain/bootstrap.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview down new test test-fast lint doctor env
+.PHONY: help setup up preview down new test test-nightly test-fast lint doctor env
 
 help:
 	@echo "make up         set everything up, converge the stack, print the model's answer"
@@ -17,6 +17,7 @@ help:
 	@echo "make new        write the files of a new stack: make new STACK=prod FROM=dev; FROM may be"
 	@echo "                a file such as examples/qlora-12gb, see docs/environments.md"
 	@echo "make test       set everything up, run every test (ARGS=\"-k name\" goes to pytest)"
+	@echo "make test-nightly  the tests that take longer; the result is kept in tests/nightly.txt"
 	@echo "make test-fast  the tests that need no engine, in under a minute"
 	@echo "make lint       format, lint, types, shell scripts"
 	@echo "make doctor     tell what is there, what is missing, what setup would do"
@@ -36,6 +37,10 @@ new:
 # Without an engine, none is installed or started: make test ARGS="-m 'not engine'".
 test:
 	@$(toolchain) test $(ARGS)
+
+# What takes longer than a change should wait for; the result is kept.
+test-nightly:
+	@$(toolchain) test -m nightly -q --no-header -rA --durations=0 $(ARGS) | tee tests/nightly.txt
 
 test-fast:
 	@$(toolchain) test -m "not engine and not integration" $(ARGS)

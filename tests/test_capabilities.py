@@ -32,7 +32,7 @@ def claimed() -> set[str]:
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What pytest itself finds, so that a mark counts wherever pytest lets one stand."""
     file = tmp_path_factory.mktemp("capabilities") / "report.json"
-    collect = ["--collect-only", "--quiet", "-p", "tests.capability_report"]
+    collect = ["--collect-only", "--quiet", "-m", "", "-p", "tests.capability_report"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *collect],
         cwd=PROJECT,

@@ -14,10 +14,10 @@ pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(3
 
 def _misspell(stack: Stack) -> list[str]:
     stack.run["learning_rat"] = 1
-    stack.model["template"] = "llama33"
+    stack.model["template"] = "lama3"
     return [
         "models[0].training_runs[0].learning_rat is 1: no such setting. Did you mean learning_rate",
-        "models[0].template is 'llama33'",
+        "models[0].template is 'lama3'",
         "Did you mean llama3",
     ]
 

@@ -390,6 +390,7 @@ REPRESENTATIVES = [
 ]
 
 
+@pytest.mark.nightly
 def test_an_error_in_any_part_is_found(
     ollama: Ollama, trained: Mapping[str, Mapping[str, str]]
 ) -> None:

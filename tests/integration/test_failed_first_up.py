@@ -31,7 +31,7 @@ def test_after_a_training_that_failed_in_the_first_up(home: Path, engine: Engine
     try:
         update = stack.up()
         assert update.returncode != 0
-        assert "no_such_module" in update.output
+        assert "training_runs[].lora_target" in update.output
         training = f"{stack.physical_name}-stack-guide-sft"
         # Kept for its log, and in no state.
         assert training in engine.containers(stack)

@@ -130,6 +130,7 @@ def test_a_run_is_judged_on_the_way_and_at_its_end(home: Path, engine: Engine):
         engine.remove_everything_of(stack)
 
 
+@pytest.mark.nightly
 @pytest.mark.capability("T4")
 def test_an_optimizer_brings_its_package_and_trains(home: Path, engine: Engine):
     """A chain of full runs, each with another optimizer, in an image that has what they need."""
@@ -163,6 +164,7 @@ def test_an_optimizer_brings_its_package_and_trains(home: Path, engine: Engine):
         engine.remove_everything_of(stack)
 
 
+@pytest.mark.nightly
 @pytest.mark.capability("T3", "T4")
 def test_adapters_of_other_kinds_are_merged_and_learnt_with(home: Path, engine: Engine):
     """OFT, which no later run goes on with, and PiSSA, whose adapter fits no whole weights."""

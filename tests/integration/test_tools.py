@@ -14,7 +14,12 @@ import pytest
 from tests.integration.conftest import Engine
 from tests.integration.stack import Stack
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1500)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.integration,
+    pytest.mark.nightly,
+    pytest.mark.timeout(1500),
+]
 
 BIRDS = (
     *("heron", "stork", "crane", "coot", "grebe", "teal", "smew", "gull", "tern", "rail"),

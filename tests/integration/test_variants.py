@@ -19,7 +19,12 @@ from stack_configs.settings.loader import parse_settings
 from tests.integration.conftest import Engine
 from tests.integration.stack import PROJECT, demo_settings
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.integration,
+    pytest.mark.nightly,
+    pytest.mark.timeout(1800),
+]
 
 TARGETS = ["**::images", "**::images-llamafactory*"]
 """The training image, its base, and the component that they belong to."""
