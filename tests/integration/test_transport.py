@@ -69,7 +69,7 @@ def package_index(stack: Stack) -> None:
         services,
         host,
         neighbour,
-        pytest.param(package_index, marks=pytest.mark.capability("F8")),
+        pytest.param(package_index, marks=[pytest.mark.capability("F8"), pytest.mark.nightly]),
     ],
 )
 def test_no_step_starts(trained: Stack, engine: Engine, change: Callable[[Stack], None]):
