@@ -16,7 +16,7 @@ from plan.container import Container
 from plan.paths import DATASET_INFO
 from plan.pipeline import PipelinePlan
 from plan.service import ServicePlan
-from plan.step import ContainerStepPlan
+from plan.step import ContainerStepPlan, OllamaModelStep
 
 PROJECT = Path(__file__).parents[1]
 
@@ -59,7 +59,7 @@ def run_by_hand(plan: PipelinePlan) -> dict[str, float]:
         served = model.ollama_model
         with timed("ollama create"), tempfile.TemporaryDirectory() as folder:
             modelfile = Path(folder) / "Modelfile"
-            modelfile.write_text(served.modelfile)
+            modelfile.write_text(_modelfile(served))
             docker("cp", str(modelfile), f"{plan.ollama_server.name}:/tmp/Modelfile")
             docker(
                 *("exec", plan.ollama_server.name, "ollama", "create", served.served_name),
@@ -77,6 +77,16 @@ def run_by_hand(plan: PipelinePlan) -> dict[str, float]:
         with timed("wait for the board"):
             _wait_until_healthy(plan.board)
     return seconds
+
+
+def _modelfile(model: OllamaModelStep) -> str:
+    """The Modelfile with the tokenizer's own tokens, which an operator looks up."""
+    text = model.modelfile
+    if model.chat_parity is not None:
+        found = json.loads(docker("exec", model.server, "cat", model.chat_parity.encoding))
+        for name, written in found["written"].items():
+            text = text.replace("{{ " + name + " }}", written)
+    return text
 
 
 def training_results(plan: PipelinePlan) -> dict[str, float]:

@@ -24,9 +24,9 @@ from planning.pipeline import plan_pipeline
 from stack_configs.settings.loader import load_settings
 from tests.integration.stack import PROJECT, Stack
 
-ROUNDS = 3
-NOTHING_TO_DO_ROUNDS = 9
-TRAINING_ROUNDS = 2
+ROUNDS = 2
+NOTHING_TO_DO_ROUNDS = 7
+TRAINING_ROUNDS = 1
 TRAINING_STEPS = 400
 """Enough for the trainer's own figure to settle; the demo's 60 steps take five seconds."""
 
