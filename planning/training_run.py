@@ -80,13 +80,15 @@ def plan_training_run(
     info = render_dataset_info(read)
     image = around.images.llamafactory
     yields_adapter = settings.trains_adapter
-    deepspeed = json.dumps(deepspeed_config(settings), indent=2) + "\n"
+    deepspeed = None
+    if settings.deepspeed:
+        deepspeed = json.dumps(deepspeed_config(settings), indent=2) + "\n"
     mark = identity(
         "training-run",
         image.recipe,
         sorted(set(extras_of(settings))),
         arguments_that_train(arguments, evaluates_while_training=settings.evaluates_while_training),
-        deepspeed if settings.deepspeed else None,
+        deepspeed,
         [dataset.content for dataset in datasets],
         *(
             [[dataset.content for dataset in eval_datasets]]
@@ -112,7 +114,7 @@ def plan_training_run(
     if media := dict.fromkeys(dataset.media.target for dataset in read if dataset.media):
         located["media_dir"] = str(folder / MEDIA)
         commands = with_media(folder / MEDIA, media, commands)
-    if settings.deepspeed:
+    if deepspeed is not None:
         located["deepspeed"] = str(folder / DEEPSPEED_CONFIG)
         files[DEEPSPEED_CONFIG] = deepspeed
     if reward_model is not None:

@@ -27,10 +27,13 @@ def find_tokens(
 ) -> Tokens:
     """The token of everything that is there, and a new one for what is not."""
     steps = _step_tokens(engine, snapshot, owner, questions)
+    images = in_parallel(
+        [partial(_image_token, engine, image) for image in questions.images.values()]
+    )
     return Tokens(
         steps={step: token or uuid.uuid4().hex for step, token in steps.items()},
         missing=tuple(step for step, token in steps.items() if token is None),
-        images={role: _image_token(engine, image) for role, image in questions.images.items()},
+        images=dict(zip(questions.images, images, strict=True)),
         services=_service_tokens(snapshot, owner, questions.services),
     )
 
