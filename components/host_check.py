@@ -1,8 +1,6 @@
 """The host: looked at before the graph, claimed as its first step."""
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_command as command
@@ -10,19 +8,17 @@ import pulumi_command as command
 from components import type_tokens
 from components.step import program_command, step_result
 from plan.codec import encode
-from plan.host import HostFacts
 from plan.owner import Owner
 from plan.step import HostClaimResult, HostClaimStep, Request
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostCheckArgs:
-    """The claim, and what was seen."""
+    """The claim, and whose it is."""
 
     plan: HostClaimStep
     engine: str | None
     owner: Owner
-    facts: HostFacts
 
 
 class HostCheck(pulumi.ComponentResource):
@@ -34,9 +30,6 @@ class HostCheck(pulumi.ComponentResource):
 
     owner_id: pulumi.Output[str]
     """Tells this stack from another one of the same name."""
-    facts: dict[str, Any]
-    """What was seen: engine version, cores, memory and free disk (GB), what could not be checked.
-    No output: free disk changes from minute to minute, and would never let an up rest."""
 
     def __init__(
         self, name: str, args: HostCheckArgs, opts: pulumi.ResourceOptions | None = None
@@ -54,5 +47,4 @@ class HostCheck(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.owner_id = step_result(claim, HostClaimResult).apply(lambda said: said.owner_id)
-        self.facts = dataclasses.asdict(args.facts)
         self.register_outputs({})

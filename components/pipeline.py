@@ -66,9 +66,7 @@ class FineTunePipeline(pulumi.ComponentResource):
         plan = args.plan
         host = HostCheck(
             f"{name}-host-check",
-            HostCheckArgs(
-                plan=plan.host_claim, engine=plan.engine, owner=plan.owner, facts=args.facts
-            ),
+            HostCheckArgs(plan=plan.host_claim, engine=plan.engine, owner=plan.owner),
             opts=self._child,
         )
         secrets = {secret.HUB_TOKEN: args.hub_token, secret.API_KEY: args.api_key}
