@@ -32,10 +32,10 @@ try:
     look = HostLook(
         settings.host.engine, owner, asks=not is_unseen, hub_token=config.get("hub_token")
     )
-    report = look.report(ask_about_host(settings, owner))
-    plan = plan_pipeline(settings, owner=owner, facts=report.facts)
+    findings = look.findings(ask_about_host(settings, owner))
+    plan = plan_pipeline(settings, owner=owner, facts=findings.facts)
     tokens = look.tokens(ask_for_tokens(plan))
-    judge_host(settings, plan, report, tokens)
+    judge_host(settings, plan, findings, tokens)
 except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
     raise pulumi.RunError(str(error)) from None
@@ -48,8 +48,8 @@ def warn(advice: Sequence[Problem]) -> None:
 
 
 has_api_key = bool(config.get("api_key"))
-warn(find_advice(settings, report.facts, has_api_key=has_api_key))
-for model, told in downloads(settings, plan, report.facts, tokens).items():
+warn(find_advice(settings, findings.facts, has_api_key=has_api_key))
+for model, told in downloads(settings, plan, findings.facts, tokens).items():
     pulumi.log.info(f"{model}: {told.size_gb:.2f} GB are fetched before anything trains")
 # The provider's own way to an engine differs from the docker client's. One whose host is not known
 # is not configured, and asks no engine.
@@ -58,7 +58,7 @@ pipeline = FineTunePipeline(
     "pipeline",
     FineTunePipelineArgs(
         plan=plan,
-        facts=report.facts,
+        facts=findings.facts,
         tokens=tokens,
         hub_token=config.get_secret("hub_token") if config.get("hub_token") else None,
         api_key=config.get_secret("api_key") if has_api_key else None,
@@ -70,7 +70,7 @@ pipeline = FineTunePipeline(
 )
 # Told before the first training, where the look at the host could not see the GPUs.
 pipeline.accelerators.apply(
-    lambda seen: warn(find_accelerator_advice(settings, report.facts, seen))
+    lambda seen: warn(find_accelerator_advice(settings, findings.facts, seen))
 )
 for name, value in pipeline.outputs.items():
     pulumi.export(name, value)

@@ -126,7 +126,7 @@ def check(path: Path, formatting: str) -> None:
         raise SystemExit(f"{path} was not read")
 
 
-def report_one(program: str, path: str, formatting: str) -> None:
+def tell_one(program: str, path: str, formatting: str) -> None:
     """Run one program here, and say what it took."""
     began = time.perf_counter()
     {"loop": loop, "check": check}[program](Path(path), formatting)
@@ -136,4 +136,4 @@ def report_one(program: str, path: str, formatting: str) -> None:
 
 
 if __name__ == "__main__":
-    report_one(*sys.argv[1:]) if sys.argv[1:] else main()
+    tell_one(*sys.argv[1:]) if sys.argv[1:] else main()

@@ -44,7 +44,7 @@ def main() -> None:
             measure_nothing_to_do(stack, ratios, Path(folder) / "five")
         finally:
             stack.abandon()
-    report(ratios, steps)
+    tell(ratios, steps)
 
 
 def measure_up(stack: Stack, ratios: Ratios) -> dict[str, float]:
@@ -171,7 +171,7 @@ class FiveResources:
             raise SystemExit(done.stdout + done.stderr)
 
 
-def report(ratios: dict[str, dict[str, float]], steps: dict[str, float]) -> None:
+def tell(ratios: dict[str, dict[str, float]], steps: dict[str, float]) -> None:
     """The table on the terminal, the figures beside this file."""
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     (PROJECT / "benchmarks/results.json").write_text(

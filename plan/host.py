@@ -128,7 +128,7 @@ class HostFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HostReport:
+class HostFindings:
     """The facts, and what is wrong with the host."""
 
     facts: HostFacts

@@ -6,9 +6,9 @@ from plan import paths
 from plan.container import Mount
 from plan.host import (
     HostFacts,
+    HostFindings,
     HostMinimum,
     HostQuestions,
-    HostReport,
     ModelFolder,
     PortClaim,
     Probe,
@@ -88,12 +88,14 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
     )
 
 
-def judge_host(settings: Settings, plan: PipelinePlan, report: HostReport, tokens: Tokens) -> None:
+def judge_host(
+    settings: Settings, plan: PipelinePlan, findings: HostFindings, tokens: Tokens
+) -> None:
     """Raises `SettingsError` with everything that keeps the host from running the plan."""
     problems = [
-        *report.problems,
-        *_room_problems(settings, report.facts, tokens),
-        *hub_model_problems(settings, plan, report.facts, tokens),
+        *findings.problems,
+        *_room_problems(settings, findings.facts, tokens),
+        *hub_model_problems(settings, plan, findings.facts, tokens),
     ]
     if problems:
         raise SettingsError("the host", problems)

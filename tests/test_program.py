@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pulumi.runtime import rpc, set_all_config
 
-from plan.host import HostFacts, HostQuestions, HostReport, TokenQuestions, Tokens
+from plan.host import HostFacts, HostFindings, HostQuestions, TokenQuestions, Tokens
 from plan.image import BUILD_ARGUMENT
 from plan.owner import Owner
 from plan.problem import Problem
@@ -63,9 +63,9 @@ class Look:
 
     host: Host
 
-    def report(self, questions: HostQuestions) -> HostReport:
+    def findings(self, questions: HostQuestions) -> HostFindings:
         self.host.asked.append(questions)
-        return HostReport(facts=self.host.facts, problems=self.host.problems)
+        return HostFindings(facts=self.host.facts, problems=self.host.problems)
 
     def tokens(self, questions: TokenQuestions) -> Tokens:
         self.host.asked.append(questions)

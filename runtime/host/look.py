@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from plan.host import Gpu, HostFacts, HostQuestions, HostReport, TokenQuestions, Tokens
+from plan.host import Gpu, HostFacts, HostFindings, HostQuestions, TokenQuestions, Tokens
 from plan.owner import Owner
 from plan.problem import Problem
 from runtime.docker.engine import Engine
@@ -29,10 +29,10 @@ class HostLook:
         self._hub_token = hub_token
         self._snapshot: Snapshot | None = None
 
-    def report(self, questions: HostQuestions) -> HostReport:
+    def findings(self, questions: HostQuestions) -> HostFindings:
         """The facts, and every problem of the host; an engine that does not answer is one too."""
         if not self._asks:
-            return HostReport(facts=HostFacts())
+            return HostFindings(facts=HostFacts())
         engine = self._engine
         try:
             self._snapshot = snapshot = take_snapshot(engine)
@@ -58,7 +58,7 @@ class HostLook:
             )
         except EngineUnreachableError as error:
             problem = Problem("host.engine", engine.address, error.reason, error.way_out)
-            return HostReport(facts=HostFacts(), problems=(problem,))
+            return HostFindings(facts=HostFacts(), problems=(problem,))
         problems = (
             *size_problems(snapshot, questions.minimum),
             *hardware_problems(snapshot, questions.hardware, is_local=engine.is_local),
@@ -67,7 +67,7 @@ class HostLook:
             *ownership_problems(snapshot, questions),
             *unknown_images(questions.pulled_images, facts.image_digests),
         )
-        return HostReport(facts=facts, problems=problems)
+        return HostFindings(facts=facts, problems=problems)
 
     def close(self) -> None:
         """Let go of the engine."""

@@ -13,8 +13,8 @@ from runtime.docker.engine import Engine
 from runtime.docker.execution import TIMED_OUT, Execution, execute
 from runtime.failure import StepError
 from runtime.program import say
-from runtime.report.diagnosis import explain
-from runtime.report.progress import CommandWords, clean
+from runtime.progress.diagnosis import explain
+from runtime.progress.progress import CommandWords, clean
 
 PATIENCE_SECONDS = 60.0
 RETRY_SECONDS = 0.5

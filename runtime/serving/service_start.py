@@ -16,8 +16,8 @@ from runtime.docker.execution import execute
 from runtime.docker.follow import read_log
 from runtime.failure import MissingError, StepError
 from runtime.program import say
-from runtime.report.diagnosis import diagnose
-from runtime.report.progress import QUIET_SECONDS, clean, duration, mask
+from runtime.progress.diagnosis import diagnose
+from runtime.progress.progress import QUIET_SECONDS, clean, duration, mask
 from runtime.steps.gpu_memory import has_made_room
 
 KIND = ServiceStartStep

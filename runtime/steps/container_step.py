@@ -23,10 +23,10 @@ from runtime.docker.follow import DeadlinePassedError, follow, read_log
 from runtime.docker.marker_files import marker_file, write_marker
 from runtime.failure import EngineError, MissingError, StepError
 from runtime.program import Interrupted, say
-from runtime.report.diagnosis import preloading, ran_out_of_static_tls
-from runtime.report.progress import clean, duration, mask
-from runtime.report.step_failure import tell_failure, tell_overdue
-from runtime.report.step_progress import StepProgress
+from runtime.progress.diagnosis import preloading, ran_out_of_static_tls
+from runtime.progress.progress import clean, duration, mask
+from runtime.progress.step_failure import tell_failure, tell_overdue
+from runtime.progress.step_progress import StepProgress
 from runtime.steps.gpu_memory import freed, resume
 from runtime.steps.gpu_turn import wait_for_turn
 

@@ -17,7 +17,7 @@ from runtime.docker.engine import Engine
 from runtime.docker.marker_files import write_marker
 from runtime.failure import StepError
 from runtime.program import say
-from runtime.report.progress import duration, size
+from runtime.progress.progress import duration, size
 
 KIND = DatasetRegistrationStep
 PROJECT = Path(__file__).resolve().parents[2]

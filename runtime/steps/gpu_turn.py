@@ -11,7 +11,7 @@ from runtime.docker import containers
 from runtime.docker.engine import Engine
 from runtime.failure import MissingError
 from runtime.program import say
-from runtime.report.progress import duration
+from runtime.progress.progress import duration
 
 LOOK_SECONDS = 2.0
 SAY_SECONDS = 60.0

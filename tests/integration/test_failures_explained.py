@@ -1,7 +1,7 @@
 """Failures provoked for real in the images: cause and settings are told from their own logs.
 
 Takes about a minute. What cannot be provoked without a GPU or a hub is read from users' logs in
-tests/runtime/report/test_symptoms.py.
+tests/runtime/progress/test_symptoms.py.
 """
 
 import json
@@ -15,13 +15,13 @@ from plan.host import HostFacts
 from plan.image import ImagesPlan
 from planning.images import plan_images
 from runtime.docker.archive import tar_stream
-from runtime.report.diagnosis import diagnose
-from runtime.report.progress import clean
+from runtime.progress.diagnosis import diagnose
+from runtime.progress.progress import clean
 from stack_configs.settings.loader import parse_settings
 from tests.integration.conftest import Engine
 from tests.integration.failures import CONVERSIONS, TRAININGS
 from tests.integration.stack import PROJECT, Stack
-from tests.runtime.report.real_logs import EXPECTED
+from tests.runtime.progress.real_logs import EXPECTED
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 

@@ -7,8 +7,8 @@ import pytest
 
 from plan.host import (
     HostFacts,
+    HostFindings,
     HostQuestions,
-    HostReport,
     HubModel,
     ModelFolder,
     Tokens,
@@ -168,9 +168,9 @@ class TestProbes:
         assert questions.services == ("test-ollama-server", "test-board")
 
 
-def judged(settings: Settings, report: HostReport, tokens: Tokens) -> None:
-    plan = plan_pipeline(settings, owner=OWNER, facts=report.facts)
-    judge_host(settings, plan, report, tokens)
+def judged(settings: Settings, findings: HostFindings, tokens: Tokens) -> None:
+    plan = plan_pipeline(settings, owner=OWNER, facts=findings.facts)
+    judge_host(settings, plan, findings, tokens)
 
 
 class TestJudgement:
@@ -178,15 +178,15 @@ class TestJudgement:
     MISSING = Tokens(missing=("test-guide-sft",))
 
     def problems(
-        self, settings: Settings, report: HostReport, tokens: Tokens = MISSING
+        self, settings: Settings, findings: HostFindings, tokens: Tokens = MISSING
     ) -> tuple[Problem, ...]:
         with pytest.raises(SettingsError) as caught:
-            judged(settings, report, tokens)
+            judged(settings, findings, tokens)
         return caught.value.problems
 
     def test_everything_is_told_at_once(self, settings_with: SettingsWith) -> None:
-        report = HostReport(facts=HostFacts(disk_free_gb=3), problems=(self.PROBLEM,))
-        hardware, room = self.problems(settings_with(), report)
+        findings = HostFindings(facts=HostFacts(disk_free_gb=3), problems=(self.PROBLEM,))
+        hardware, room = self.problems(settings_with(), findings)
         assert hardware == self.PROBLEM
         assert str(room) == (
             "host.minimum.disk_gb is 50: 3 GB are free at the engine's data root. Take a larger "
@@ -206,6 +206,6 @@ class TestJudgement:
     def test_room_is_demanded_for_what_is_still_to_be_made(
         self, settings_with: SettingsWith, facts: HostFacts, tokens: Tokens
     ) -> None:
-        judged(settings_with(), HostReport(facts=facts), tokens)
-        report = HostReport(facts=facts, problems=(self.PROBLEM,))
-        assert self.problems(settings_with(), report, tokens) == (self.PROBLEM,)
+        judged(settings_with(), HostFindings(facts=facts), tokens)
+        findings = HostFindings(facts=facts, problems=(self.PROBLEM,))
+        assert self.problems(settings_with(), findings, tokens) == (self.PROBLEM,)

@@ -46,7 +46,7 @@ class TestImageDigests:
         self, bench: Bench, look: HostLook, questions: HostQuestions
     ):
         nowhere = f"127.0.0.1:1/{bench.stack}:none"
-        (problem,) = look.report(replace(questions, pulled_images=(nowhere, IMAGE))).problems
+        (problem,) = look.findings(replace(questions, pulled_images=(nowhere, IMAGE))).problems
         assert (problem.key, problem.value) == ("images", repr(nowhere))
 
 
@@ -78,9 +78,9 @@ class TestFolderDigests:
     ) -> str | None:
         folder = ModelFolder(source=source, mounted_at="/models", path=path)
         with closing(HostLook(None, bench.owner, asks=True)) as look:
-            report = look.report(replace(questions, model_folders=(folder,)))
+            findings = look.findings(replace(questions, model_folders=(folder,)))
         assert bench.containers() == []
-        return report.facts.folder_digests.get(path)
+        return findings.facts.folder_digests.get(path)
 
     def test_it_stays_while_nothing_changes(
         self, bench: Bench, questions: HostQuestions, source: str

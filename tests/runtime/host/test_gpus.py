@@ -79,7 +79,7 @@ def test_the_look_at_the_host_has_them(nvidia_smi: Path):
         networks=(),
         containers=(),
     )
-    report = HostLook(None, owner, asks=True).report(questions)
-    assert "host.gpu.count" in {problem.key for problem in report.problems}
+    findings = HostLook(None, owner, asks=True).findings(questions)
+    assert "host.gpu.count" in {problem.key for problem in findings.problems}
     # Decimal, as memory is sold; what it is worth, the advice says.
-    assert report.facts.gpus == (Gpu(memory_gb=25.8), Gpu(memory_gb=12.9))
+    assert findings.facts.gpus == (Gpu(memory_gb=25.8), Gpu(memory_gb=12.9))

@@ -24,7 +24,7 @@ pytestmark = [
 
 def problems(bench: Bench, questions: HostQuestions) -> tuple[Problem, ...]:
     with closing(HostLook(questions.engine, bench.owner, asks=True)) as look:
-        return look.report(questions).problems
+        return look.findings(questions).problems
 
 
 def claim(bench: Bench, port: int, address: str = "127.0.0.1") -> PortClaim:
@@ -45,26 +45,26 @@ class TestFacts:
     def test_they_are_told_and_nothing_is_left_behind(
         self, bench: Bench, look: HostLook, questions: HostQuestions
     ):
-        report = look.report(questions)
-        assert report.problems == ()
+        findings = look.findings(questions)
+        assert findings.problems == ()
         info = bench.client.info()
-        assert report.facts.engine_id == info["ID"]
-        assert report.facts.engine_version == info["ServerVersion"]
-        assert report.facts.cpu_cores == info["NCPU"]
-        assert report.facts.gpus is None
-        assert report.facts.disk_free_gb
+        assert findings.facts.engine_id == info["ID"]
+        assert findings.facts.engine_version == info["ServerVersion"]
+        assert findings.facts.cpu_cores == info["NCPU"]
+        assert findings.facts.gpus is None
+        assert findings.facts.disk_free_gb
         assert bench.containers() == []
 
     def test_it_is_quick(self, look: HostLook, questions: HostQuestions):
         began = time.monotonic()
-        look.report(questions)
+        look.findings(questions)
         # A machine that does other things at the same time gets some slack.
         assert time.monotonic() - began < 3
 
     def test_one_that_does_not_ask_needs_no_engine(self, questions: HostQuestions):
         look = HostLook("tcp://127.0.0.1:1", questions.owner, asks=False)
-        report = look.report(questions)
-        assert (report.facts, report.problems) == (HostFacts(), ())
+        findings = look.findings(questions)
+        assert (findings.facts, findings.problems) == (HostFacts(), ())
         assert look.tokens(TokenQuestions(services=("api",))) == Tokens()
 
 

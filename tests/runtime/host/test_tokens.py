@@ -42,7 +42,7 @@ def write(
 def ask(bench: Bench, questions: HostQuestions, asked: TokenQuestions) -> Tokens:
     """What another look at the host says."""
     with closing(HostLook(None, bench.owner, asks=True)) as look:
-        assert look.report(questions).problems == ()
+        assert look.findings(questions).problems == ()
         return look.tokens(asked)
 
 

@@ -279,7 +279,7 @@ class TestTrainingRun:
 
         def token() -> str:
             look = HostLook(None, owner, asks=True)
-            look.report(questions(owner))
+            look.findings(questions(owner))
             tokens = look.tokens(TokenQuestions(services=(api.name,)))
             return tokens.services[api.name]
 

@@ -1,6 +1,6 @@
 """What the host has too little of: shared memory, memory, disk."""
 
-from runtime.report.symptoms.symptom import symptom
+from runtime.progress.symptoms.symptom import symptom
 
 STATIC_TLS = r"cannot allocate memory in static TLS block"
 

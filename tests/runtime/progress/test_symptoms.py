@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from runtime.report.diagnosis import diagnose
-from runtime.report.symptoms.symptom import Symptom
-from runtime.report.symptoms.table import SYMPTOMS
+from runtime.progress.diagnosis import diagnose
+from runtime.progress.symptoms.symptom import Symptom
+from runtime.progress.symptoms.table import SYMPTOMS
 from stack_configs.settings.run_spelling import OWNED_ARGUMENTS
-from tests.runtime.report.real_logs import EXPECTED, LOGS
+from tests.runtime.progress.real_logs import EXPECTED, LOGS
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "stack_configs/schema.json").read_text())
 KEY = re.compile(r"(?:(?<=[\s(])|^)((?:[a-z_]+(?:\[\])?)?(?:\.[a-z_]+(?:\[\])?)+)")

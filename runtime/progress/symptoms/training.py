@@ -1,6 +1,6 @@
 """Arguments of LLaMA-Factory that do not fit each other, the model or what is there."""
 
-from runtime.report.symptoms.symptom import symptom
+from runtime.progress.symptoms.symptom import symptom
 
 SYMPTOMS = (
     symptom(

@@ -1,7 +1,7 @@
 """All symptoms. Where two are found in the same line, the earlier one explains it."""
 
-from runtime.report.symptoms import data, distributed, gpu, host, hub, packages, serving, training
-from runtime.report.symptoms.symptom import Symptom
+from runtime.progress.symptoms import data, distributed, gpu, host, hub, packages, serving, training
+from runtime.progress.symptoms.symptom import Symptom
 
 SYMPTOMS: tuple[Symptom, ...] = (
     *gpu.SYMPTOMS,

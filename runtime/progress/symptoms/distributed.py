@@ -1,6 +1,6 @@
 """Several processes, or several hosts, that train together."""
 
-from runtime.report.symptoms.symptom import symptom
+from runtime.progress.symptoms.symptom import symptom
 
 SYMPTOMS = (
     symptom(

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from runtime.report.progress import (
+from runtime.progress.progress import (
     QUIET_SECONDS,
     CommandWords,
-    Report,
+    Progress,
     TrainingState,
     clean,
     duration,
@@ -79,14 +79,14 @@ def test_mask_hides_secrets_and_minds_no_empty_one():
 
 class TestReport:
     def test_progress_is_told_once(self):
-        report = Report("train guide")
-        assert report.line(1, state="step 1/9", log=[]) == "train guide: step 1/9"
-        assert report.line(2, state="step 1/9", log=[]) is None
-        assert report.line(3, state="step 2/9", log=[]) == "train guide: step 2/9"
+        progress = Progress("train guide")
+        assert progress.line(1, state="step 1/9", log=[]) == "train guide: step 1/9"
+        assert progress.line(2, state="step 1/9", log=[]) is None
+        assert progress.line(3, state="step 2/9", log=[]) == "train guide: step 2/9"
 
     def test_without_progress_the_container_speaks_and_not_too_often(self):
-        report = Report("convert")
-        lines = [report.line(second, state="", log=[f"line {second}"]) for second in range(1, 10)]
+        progress = Progress("convert")
+        lines = [progress.line(second, state="", log=[f"line {second}"]) for second in range(1, 10)]
         assert [line for line in lines if line] == [
             "convert: line 3",
             "convert: line 6",
@@ -94,9 +94,9 @@ class TestReport:
         ]
 
     def test_no_silence_is_longer_than_a_quarter_of_a_minute(self):
-        report = Report("train")
-        report.line(1, state="step 1/9", log=[])
-        lines = [report.line(second, state="step 1/9", log=["x"]) for second in range(2, 40)]
+        progress = Progress("train")
+        progress.line(1, state="step 1/9", log=[])
+        lines = [progress.line(second, state="step 1/9", log=["x"]) for second in range(2, 40)]
         told = [line for line in lines if line]
         assert told == ["train: still at work after 0:00:16", "train: still at work after 0:00:31"]
         assert QUIET_SECONDS == 15
@@ -106,7 +106,7 @@ class TestReport:
             raise AssertionError("asked")
             yield
 
-        assert Report("train").line(1, state="", log=log()) is None
+        assert Progress("train").line(1, state="", log=log()) is None
 
 
 class TestCommandWords:

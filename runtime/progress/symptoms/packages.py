@@ -1,6 +1,6 @@
 """Packages that the image lacks."""
 
-from runtime.report.symptoms.symptom import symptom
+from runtime.progress.symptoms.symptom import symptom
 
 MISSING = r"(?:No module named '?|The '|requires |metadata was found for |No package ){}"
 

@@ -10,7 +10,7 @@ from runtime.docker.execution import added_lines
 from runtime.docker.follow import read_log
 from runtime.failure import StepError
 from runtime.program import say
-from runtime.report.progress import Report, TrainingState, last_line, mask
+from runtime.progress.progress import Progress, TrainingState, last_line, mask
 
 
 class StepProgress:
@@ -20,7 +20,7 @@ class StepProgress:
         self, engine: Engine, *, title: str, folder: str, log: str | None, secrets: Iterable[str]
     ) -> None:
         self._engine = engine
-        self._report = Report(title)
+        self._progress = Progress(title)
         self._path = str(PurePosixPath(folder) / log) if log else None
         self._secrets = tuple(secrets)
         self._training = TrainingState()
@@ -37,7 +37,7 @@ class StepProgress:
 
     def tell(self, container: str, elapsed: float) -> None:
         """At most one line."""
-        line = self._report.line(elapsed, state=self._training.words, log=self._heard(container))
+        line = self._progress.line(elapsed, state=self._training.words, log=self._heard(container))
         if line:
             say(mask(line, self._secrets))
 

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from runtime.report.symptoms.host import STATIC_TLS
-from runtime.report.symptoms.symptom import Symptom
-from runtime.report.symptoms.table import SYMPTOMS
+from runtime.progress.symptoms.host import STATIC_TLS
+from runtime.progress.symptoms.symptom import Symptom
+from runtime.progress.symptoms.table import SYMPTOMS
 
 LOG_LINES = 30
 """Shown when nothing known is found in the log."""

@@ -1,6 +1,6 @@
 """The hub and the way to it."""
 
-from runtime.report.symptoms.symptom import symptom
+from runtime.progress.symptoms.symptom import symptom
 
 AGAIN = "Run `pulumi up` again: what has been downloaded stays"
 

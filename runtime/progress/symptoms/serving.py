@@ -1,6 +1,6 @@
 """The way from a trained model to an answer: conversion, Ollama, services."""
 
-from runtime.report.symptoms.symptom import symptom
+from runtime.progress.symptoms.symptom import symptom
 
 SYMPTOMS = (
     symptom(

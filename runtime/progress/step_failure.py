@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from plan.step import ContainerStepPlan
-from runtime.report.diagnosis import diagnose
-from runtime.report.progress import duration
+from runtime.progress.diagnosis import diagnose
+from runtime.progress.progress import duration
 
 
 def tell_overdue(step: ContainerStepPlan) -> str:

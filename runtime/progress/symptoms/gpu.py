@@ -1,6 +1,6 @@
 """The GPU, its driver and its libraries."""
 
-from runtime.report.symptoms.symptom import symptom
+from runtime.progress.symptoms.symptom import symptom
 
 OTHER_BASE = (
     "name a base image in images.llamafactory.base_image whose PyTorch is built for {}, or a ready "

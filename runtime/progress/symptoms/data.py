@@ -1,6 +1,6 @@
 """Data sets, chat templates and tokenizers."""
 
-from runtime.report.symptoms.symptom import symptom
+from runtime.progress.symptoms.symptom import symptom
 
 SYMPTOMS = (
     symptom(

@@ -96,7 +96,7 @@ def _describe(entry: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
-class Report:
+class Progress:
     """Decides which of the things heard are worth a line, and when silence needs one."""
 
     def __init__(self, title: str) -> None:

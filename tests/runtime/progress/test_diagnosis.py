@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.report.diagnosis import diagnose, preloading, ran_out_of_static_tls
+from runtime.progress.diagnosis import diagnose, preloading, ran_out_of_static_tls
 
 
 @pytest.mark.parametrize(
