@@ -91,7 +91,7 @@ def _describe(entry: dict[str, Any]) -> str:
     for key in ("loss", "eval_loss", "reward"):
         if isinstance(value := entry.get(key), int | float):
             words.append(f"{key.replace('_', ' ')} {value:.4g}")
-    if left := entry.get("remaining_time"):
+    if (left := entry.get("remaining_time")) and step != total:
         words.append(f"{left} left")
     return ", ".join(words)
 

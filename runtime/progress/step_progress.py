@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
+from runtime.docker.archive import read_file
 from runtime.docker.engine import Engine
 from runtime.docker.execution import added_lines
 from runtime.docker.follow import read_log
@@ -21,6 +22,7 @@ class StepProgress:
     ) -> None:
         self._engine = engine
         self._progress = Progress(title)
+        self._log = log
         self._path = str(PurePosixPath(folder) / log) if log else None
         self._secrets = tuple(secrets)
         self._training = TrainingState()
@@ -40,6 +42,19 @@ class StepProgress:
         line = self._progress.line(elapsed, state=self._training.words, log=self._heard(container))
         if line:
             say(mask(line, self._secrets))
+
+    def outcome(self, container: str, folder: str) -> str:
+        """Where a finished step came to, by the whole progress log in its folder; else nothing.
+
+        A short training ends before anybody has listened.
+        """
+        if self._log is None:
+            return ""
+        training = TrainingState()
+        log = read_file(self._engine, container, str(PurePosixPath(folder) / self._log)) or b""
+        for line in log.splitlines():
+            training.hear(line)
+        return mask(training.words, self._secrets)
 
     def _listen(self, container: str, path: str, is_new: bool) -> None:
         # Progress is a comfort: a container that has ended, or has no `tail`, goes without it.

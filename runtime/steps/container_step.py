@@ -208,7 +208,10 @@ class ContainerStepWork:
             raise StepError(
                 tell_failure(self._step, state, log=self._log(container), seconds=seconds)
             )
-        self._say(f"done in {duration(time.monotonic() - began)}")
+        words = [f"done in {duration(time.monotonic() - began)}"]
+        if outcome := self._progress.outcome(container, str(self._step.artefact)):
+            words.append(outcome)
+        self._say(": ".join(words))
         return container
 
     def _follow(self, container: str) -> None:

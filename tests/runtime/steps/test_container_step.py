@@ -50,6 +50,13 @@ class TestConverge:
             "token": "t1",
         }
 
+    def test_one_that_nobody_could_listen_to_tells_where_it_came_to(self, bench: Bench):
+        line = '{"current_steps": 3, "total_steps": 3, "eval_loss": 0.25}'
+        outcome = bench.converge(
+            bench.step(f"echo '{line}' > $partial/trainer_log.jsonl; {FINISH}")
+        )
+        assert ": step 3/3 (100%), eval loss 0.25" in outcome.words.splitlines()[-1]
+
     def test_a_second_run_starts_nothing_and_says_the_same(self, bench: Bench):
         step = bench.step(count(1))
         first = bench.converge(step)
