@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_command as command
 
 from components import type_tokens
-from components.step import program_command, step_result
+from components.step import program, step_result
 from plan.codec import encode
 from plan.owner import Owner
 from plan.step import HostClaimResult, HostClaimStep, Request
@@ -36,15 +35,14 @@ class HostCheck(pulumi.ComponentResource):
     ) -> None:
         super().__init__(type_tokens.HOST_CHECK, name, None, opts)
         request = Request(engine=args.engine, owner=args.owner, step=args.plan)
-        claim = command.local.Command(
+        claim = program(
             f"{name}-command",
-            create=program_command("host-claim", "converge"),
-            update=program_command("host-claim", "converge"),
+            "host-claim",
+            "converge",
             stdin=encode(request),
+            parent=self,
             # What was claimed before: the program compares.
-            add_previous_output_in_env=True,
-            logging=command.local.Logging.STDERR,
-            opts=pulumi.ResourceOptions(parent=self),
+            sees_previous_result=True,
         )
         self.owner_id = step_result(claim, HostClaimResult).apply(lambda said: said.owner_id)
         self.register_outputs({})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_command as command
 
-from components.step import Deployment, completed, program_command
+from components.step import Deployment, completed, program
 from plan.step import LeftoversStep, Request
 
 
@@ -23,11 +23,11 @@ def leftovers_command(
     Built after the volumes and before the steps, this goes after the steps and before the volumes.
     """
     request = Request(engine=deployment.engine, owner=deployment.owner, step=plan)
-    return command.local.Command(
+    return program(
         name,
-        delete=program_command("leftovers", "delete"),
+        "leftovers",
+        "delete",
         stdin=completed(request, deployment),
-        add_previous_output_in_env=False,
-        logging=command.local.Logging.STDERR,
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(after)),
+        parent=parent,
+        after=after,
     )

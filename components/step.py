@@ -33,12 +33,35 @@ class Deployment:
     """Secret environment variables by name; a step gets those that its plan asks for."""
 
 
-def program_command(noun: Noun, action: Literal["converge", "delete"]) -> str:
-    """The shell command line of a step's program; its request follows on standard input.
+def program(
+    name: str,
+    noun: Noun,
+    *actions: Literal["converge", "delete"],
+    stdin: pulumi.Input[str],
+    parent: pulumi.Resource,
+    after: Sequence[pulumi.Resource] = (),
+    environment: Mapping[str, pulumi.Input[str]] | None = None,
+    sees_previous_result: bool = False,
+) -> command.local.Command:
+    """A command that runs one of the programs, for these of its actions.
 
-    It is stored in the state, and must outlive every reorganisation of the programs.
+    The command lines are stored in the state, and must outlive every reorganisation of the
+    programs.
     """
-    return shlex.join([PYTHON, "-m", "runtime", noun, action])
+    lines = {action: shlex.join([PYTHON, "-m", "runtime", noun, action]) for action in actions}
+    return command.local.Command(
+        name,
+        create=lines.get("converge"),
+        update=lines.get("converge"),
+        delete=lines.get("delete"),
+        stdin=stdin,
+        environment=environment,
+        add_previous_output_in_env=sees_previous_result,
+        # The program's progress; its one line of result is for the graph, not for the operator.
+        logging=command.local.Logging.STDERR,
+        # A component's own `depends_on` does not reach its children.
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(after)),
+    )
 
 
 def step_command(
@@ -65,18 +88,15 @@ def step_command(
     )
     given = deployment.tokens.get(step.name, "") if token is None else token
     secrets = {key: value for key, value in deployment.secrets.items() if key in secret_environment}
-    return command.local.Command(
+    return program(
         name,
-        create=program_command(noun, "converge"),
-        update=program_command(noun, "converge"),
-        delete=program_command(noun, "delete"),
+        noun,
+        "converge",
+        "delete",
         stdin=completed(request, deployment, given),
+        parent=parent,
+        after=after,
         environment=secrets,
-        add_previous_output_in_env=False,
-        # The program's progress; its one line of result is for the graph, not for the operator.
-        logging=command.local.Logging.STDERR,
-        # A component's own `depends_on` does not reach its children.
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(after)),
     )
 
 
