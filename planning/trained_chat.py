@@ -58,8 +58,8 @@ class TrainedChat:
 
 
 def trained_chat(settings: ModelSettings, *, taught_tools: bool) -> TrainedChat:
-    """How the last policy run of a model saw conversations."""
-    runs = [run for run in settings.training_runs if run.stage != "rm"]
+    """How the run whose result is served saw conversations, after those that led to it."""
+    runs = settings.served_lineage
     last = runs[-1]
     given = {key: run.arguments[key] for run in runs for key in run.arguments}
     given = {

@@ -61,11 +61,11 @@ def _unserved_tools(settings: Settings) -> Iterator[Problem]:
     """Tools in the data of a model whose calls Ollama could not read back."""
     with_tools = {dataset.name for dataset in settings.datasets if dataset.columns.tools}
     for index, model in enumerate(settings.models):
-        chosen = [run.arguments.get("tool_format") for run in model.training_runs]
+        chosen = [run.arguments.get("tool_format") for run in model.served_lineage]
         tool_format = next((name for name in reversed(chosen) if name), None)
         template = TRAINING_TEMPLATES[model.template]
         refused = TOOLS_REFUSED.get(str(tool_format or template.call_format or ""))
-        used = {name for run in model.training_runs for name in run.datasets} & with_tools
+        used = {name for run in model.served_lineage for name in run.datasets} & with_tools
         if refused and used:
             yield Problem(
                 f"models[{index}].template",

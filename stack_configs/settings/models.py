@@ -9,13 +9,13 @@ from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTempla
 from stack_configs.settings.ollama_parameters import ModelfileText, OllamaParameters
 from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import Name, StrictModel
-from stack_configs.settings.training_runs import TrainingRunSettings
+from stack_configs.settings.training_runs import BASE_MODEL, TrainingRunSettings
 
 Quantization = Literal["f32", "f16", "bf16", "q8_0", "q4_k_s", "q4_k_m"]
 
 
 RESERVED_RUN_NAMES = frozenset(
-    {"base-model", "merge", "chat-encoding", "gguf-conversion", "ollama-model"}
+    {BASE_MODEL, "merge", "chat-encoding", "gguf-conversion", "ollama-model"}
 )
 """Names of a model's other steps; the containers are called after them."""
 
@@ -160,6 +160,13 @@ class ModelSettings(StrictModel):
             description="What is trained, in this order: a later run goes on from an earlier one.",
         ),
     ]
+    served_run: Annotated[
+        Name | None,
+        Field(
+            description="Name of the training run whose result is served. Unset: the last one that "
+            "trains no reward model."
+        ),
+    ] = None
     merge: MergeSettings = MergeSettings()
     gguf_conversion: GgufConversionSettings = GgufConversionSettings()
     ollama_model: OllamaModelSettings = OllamaModelSettings()
@@ -169,6 +176,24 @@ class ModelSettings(StrictModel):
         """The name that `ollama run` takes; with a tag, as Ollama lists it."""
         name = self.ollama_model.name or self.name
         return name if ":" in name else f"{name}:latest"
+
+    def start_of(self, run: TrainingRunSettings) -> str:
+        """Name of the run that a run goes on from, or `BASE_MODEL`."""
+        if run.starts_from is not None:
+            return run.starts_from
+        before = self.training_runs[: self.training_runs.index(run)]
+        return next((each.name for each in reversed(before) if each.stage != "rm"), BASE_MODEL)
+
+    @property
+    def served_lineage(self) -> tuple[TrainingRunSettings, ...]:
+        """The runs that led to what is served, and last the one whose result it is."""
+        runs = {run.name: run for run in self.training_runs}
+        name = self.served_run or [run.name for run in runs.values() if run.stage != "rm"][-1]
+        lineage: list[TrainingRunSettings] = []
+        while name != BASE_MODEL:
+            lineage.insert(0, runs[name])
+            name = self.start_of(runs[name])
+        return tuple(lineage)
 
     @model_validator(mode="after")
     def _runs_fit_together(self) -> Self:
@@ -183,6 +208,13 @@ class ModelSettings(StrictModel):
                     f"a training run is called {run.name}, as another step of the model is",
                     "give the run another name",
                 )
+            policies = [each.name for each in self.training_runs[:index] if each.stage != "rm"]
+            if run.starts_from not in (None, BASE_MODEL, *policies):
+                raise rule_error(
+                    f"run {run.name} says starts_from {run.starts_from}, and no earlier run of a "
+                    "stage but rm is called so",
+                    f"use one of: {', '.join((BASE_MODEL, *policies))}",
+                )
             judges = [judge for judge in self.training_runs[:index] if judge.stage == "rm"]
             if run.reward_model is not None and run.reward_model not in [j.name for j in judges]:
                 raise rule_error(
@@ -193,6 +225,12 @@ class ModelSettings(StrictModel):
         if all(run.stage == "rm" for run in self.training_runs):
             raise rule_error(
                 "a reward model alone cannot be served", "add a run of another stage after it"
+            )
+        policies = [run.name for run in self.training_runs if run.stage != "rm"]
+        if self.served_run not in (None, *policies):
+            raise rule_error(
+                f"served_run is {self.served_run}, and no run of a stage but rm is called so",
+                f"use one of: {', '.join(policies)}",
             )
         return self
 

@@ -11,6 +11,9 @@ from stack_configs.settings.strict_model import Name, StrictModel
 
 Stage = Literal["pt", "sft", "rm", "ppo", "dpo", "kto"]
 
+BASE_MODEL = "base-model"
+"""What `starts_from` calls the model's own base; no run is called so."""
+
 VOCABULARY_ARGUMENTS = (
     "resize_vocab",
     "add_tokens",
@@ -21,7 +24,7 @@ VOCABULARY_ARGUMENTS = (
 
 
 class TrainingRunSettings(StrictModel):
-    """One `llamafactory-cli train`. A later run goes on from what the earlier run left.
+    """One `llamafactory-cli train`. A later run goes on from what an earlier run left.
 
     Any other argument of LLaMA-Factory may stand beside these, as in its own YAML.
     """
@@ -50,6 +53,13 @@ class TrainingRunSettings(StrictModel):
         tuple[str, ...],
         Field(description="Names of data sets that are judged by and not trained on."),
     ] = ()
+    starts_from: Annotated[
+        Name | None,
+        Field(
+            description="Name of the earlier run that it goes on from; base-model: of none. "
+            "Unset: the run before it that trains no reward model."
+        ),
+    ] = None
     reward_model: Annotated[
         str | None, Field(description="Name of the earlier run with stage rm; for stage ppo.")
     ] = None

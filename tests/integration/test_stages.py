@@ -1,9 +1,10 @@
 """Every stage and method of LLaMA-Factory, for real: what was taught is what Ollama answers.
 
-Six models, each of another template: a chain of LoRA runs over all stages, in which one teaches and
-no other may spoil it; models tuned full and freeze, which need no merge; one with tokens, positions
-and a system text of its own; and two of templates that open a conversation in other ways. The chain
-is also served by the OpenAI-style API. Takes about three minutes.
+Six models, each of another template: a graph of LoRA runs over all stages, in which one teaches and
+no other on the way to what is served may spoil it; models tuned full and freeze, which need no
+merge; one with tokens, positions and a system text of its own; and two of templates that open a
+conversation in other ways. The graph is also served by the OpenAI-style API. Takes about three
+minutes.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from plan.host import HostFacts
 from plan.owner import Owner
@@ -85,9 +87,12 @@ CHAIN: Runs = {
     "sft": {**TAUGHT, **EMBEDDING},
     "judge": {"stage": "rm", "datasets": ["ranked"]},
     "ppo": {"stage": "ppo", "datasets": ["answers"], "reward_model": "judge"},
-    "dpo": {"stage": "dpo", "datasets": ["ranked"]},
-    "kto": {"stage": "kto", "datasets": ["judged"]},
+    "dpo": {"stage": "dpo", "datasets": ["ranked"], "starts_from": "sft"},
+    "kto": {"stage": "kto", "datasets": ["judged"], "starts_from": "ppo"},
+    # The last one, which would be served if no other were named, has learnt nothing.
+    "bare": {"datasets": ["answers"], "starts_from": "base-model"},
 }
+SERVED_RUN = {"chain": "kto"}
 NEW_TOKEN = {"resize_vocab": True, "add_special_tokens": NOTE}
 FULL: Runs = {
     "sft": {"finetuning_type": "full", **TAUGHT, "datasets": ["notes"], "arguments": NEW_TOKEN},
@@ -128,6 +133,7 @@ def model(name: str) -> dict[str, Any]:
         "name": name,
         "template": template,
         "base_model": {"generate": {"hidden_size": 256, "intermediate_size": 256}},
+        "served_run": SERVED_RUN.get(name),
         "training_runs": [{"name": key, **SMALL, **run} for key, run in runs.items()],
         "gguf_conversion": {"quantization": quantization},
         "ollama_model": {"parameters": {"num_predict": 40, "temperature": 0}},
@@ -258,6 +264,25 @@ def test_a_run_starts_as_its_own_reference(
     log = step(plan, name).artefact / "trainer_log.jsonl"
     first = read(trained, engine, log).splitlines()[0]
     assert json.loads(first)["loss"] == pytest.approx(loss, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("run", "start"),
+    [
+        ("judge", "sft-merge"),
+        ("ppo", "sft-merge"),
+        ("dpo", "sft-merge"),
+        ("kto", "ppo-merge"),
+        ("bare", "base-model"),
+    ],
+)
+@pytest.mark.capability("T3")
+def test_a_run_goes_on_from_the_one_that_it_names(
+    trained: Stack, engine: Engine, plan: PipelinePlan, run: str, start: str
+):
+    told = yaml.safe_load(read(trained, engine, step(plan, f"chain-{run}").artefact / "train.yaml"))
+    assert told["model_name_or_path"] == str(step(plan, f"chain-{start}").artefact)
+    assert "adapter_name_or_path" not in told
 
 
 def test_every_run_has_its_figures(trained: Stack):

@@ -205,6 +205,63 @@ class TestChains:
         assert told(found["merge"])["model_name_or_path"] == str(found["full"].artefact)
 
 
+class TestGraph:
+    """Runs that go on from an earlier one by its name, and the one that is served."""
+
+    BRANCHES = (SFT, RM, PPO, DPO | {"starts_from": "sft"})
+
+    def serve(self, served: str, *runs: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+        def change(document: dict[str, Any]) -> None:
+            chain(*runs)(document)
+            document["models"][0]["served_run"] = served
+
+        return change
+
+    def test_branches_share_the_merge_that_they_start_from(self, plan_with: PlanWith) -> None:
+        found = steps(plan_with(chain(*self.BRANCHES)).models[0])
+        assert [*found][1:-1] == ["sft", "sft-merge", "judge", "ppo", "dpo", "merge"]
+        merged = str(found["sft-merge"].artefact)
+        for name in ("judge", "ppo", "dpo"):
+            assert told(found[name])["model_name_or_path"] == merged
+            assert "adapter_name_or_path" not in told(found[name])
+        assert told(found["merge"])["adapter_name_or_path"] == str(found["dpo"].artefact)
+
+    def test_the_named_run_is_served(self, plan_with: PlanWith) -> None:
+        found = steps(plan_with(self.serve("ppo", *self.BRANCHES)).models[0])
+        assert told(found["merge"])["adapter_name_or_path"] == str(found["ppo"].artefact)
+
+    def test_a_run_that_others_start_from_is_merged_once(self, plan_with: PlanWith) -> None:
+        found = steps(plan_with(self.serve("sft", *self.BRANCHES)).models[0])
+        assert "merge" not in found
+        command = found["gguf-conversion"].container.command[-1]
+        assert f"{found['sft-merge'].artefact} " in command
+
+    def test_a_run_starts_from_the_base_model_again(self, plan_with: PlanWith) -> None:
+        anew = SFT | {"name": "anew", "starts_from": "base-model", "seed": 1}
+        found = steps(plan_with(chain(SFT, anew)).models[0])
+        assert [*found][1:-1] == ["sft", "anew", "merge"]
+        assert told(found["anew"])["model_name_or_path"] == str(found["base-model"].artefact)
+        assert "adapter_name_or_path" not in told(found["anew"])
+
+    def test_another_branch_trains_nothing_again(self, plan_with: PlanWith) -> None:
+        go_on = SFT | {"name": "later", "starts_from": "sft"}
+        before, after = plan_with(chain(SFT, go_on)), plan_with(chain(SFT, FULL, go_on))
+        assert changed(before, after) == []
+
+    def test_a_name_for_what_is_so_anyway_changes_nothing(self, plan_with: PlanWith) -> None:
+        said = (SFT | {"starts_from": "base-model"}, RM, PPO | {"starts_from": "sft"})
+        assert plan_with(chain(SFT, RM, PPO)) == plan_with(self.serve("ppo", *said))
+
+    def test_what_another_branch_was_told_does_not_reach_what_is_served(
+        self, plan_with: PlanWith
+    ) -> None:
+        loud = SFT | {"name": "loud", "arguments": {"default_system": "Shout."}}
+        quiet = SFT | {"name": "quiet", "starts_from": "base-model"}
+        (plan,) = plan_with(chain(loud, quiet)).models
+        assert "Shout." not in plan.ollama_model.modelfile
+        assert "default_system" not in told(steps(plan)["merge"])
+
+
 OTHER = "weight_decay"
 LOADED = {
     "resize_vocab": True,

@@ -172,6 +172,7 @@ ROWS: dict[str, Row] = {
     f"{GENERATED}.layers": Row(3, BASE_MODEL),
     f"{GENERATED}.attention_heads": Row(8, BASE_MODEL),
     f"{GENERATED}.vocabulary_size": Row(500, BASE_MODEL),
+    "models[].served_run": Row("sft", Reach.MERGE),
     f"{RUN}.name": Row("first", TRANSPORT),
     f"{RUN}.stage": Row("pt", TRAINING),
     f"{RUN}.finetuning_type": Row(
@@ -182,6 +183,8 @@ ROWS: dict[str, Row] = {
     # What a run is judged by at its end makes no other model.
     f"{RUN}.eval_datasets": Row(["spare"], TRANSPORT),
     f"{RUN}.reward_model": Row("second", TRAINING, at="models[0].training_runs[3].reward_model"),
+    # The name alone trains nothing; the run that it names does.
+    f"{RUN}.starts_from": Row("base-model", TRAINING, at="models[0].training_runs[3].starts_from"),
     f"{RUN}.cutoff_len": Row(99, TRAINING),
     f"{RUN}.max_samples": Row(99, TRAINING),
     f"{RUN}.num_train_epochs": Row(9.5, TRAINING),

@@ -207,6 +207,12 @@ class TestRuns:
                 "no earlier run with stage rm",
             ),
             ([{"stage": "rm"}], "a reward model alone cannot be served"),
+            ([{"name": "a", "starts_from": "b"}, {"name": "b"}], "says starts_from b"),
+            ([{"name": "a", "starts_from": "a"}], "says starts_from a"),
+            (
+                [{"name": "a", "stage": "rm"}, {"name": "b", "starts_from": "a"}],
+                "no earlier run of a stage but rm",
+            ),
         ],
     )
     def test_runs_that_do_not_follow_one_another(
@@ -219,6 +225,17 @@ class TestRuns:
         (problem,) = problems_of(runs(document, *settings))
         assert problem.key == "models[0]"
         assert said in problem.rule
+
+    @pytest.mark.parametrize("served", ["judge", "later"])
+    def test_what_is_served_is_a_run_of_the_model_and_no_judge(
+        self, document: dict[str, Any], problems_of: Find, served: str
+    ) -> None:
+        document = runs(document, {"name": "sft"}, {"name": "judge", "stage": "rm"})
+        document["models"][0]["served_run"] = served
+        (problem,) = problems_of(document)
+        assert problem.key == "models[0]"
+        assert f"served_run is {served}" in problem.rule
+        assert problem.way_out == "Use one of: sft"
 
     def test_tools_that_ollama_could_not_serve(
         self, document: dict[str, Any], directory: Path, problems_of: Find
