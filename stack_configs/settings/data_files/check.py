@@ -17,6 +17,7 @@ from stack_configs.settings.data_files.reading import (
     demand_magic,
     read_batches,
 )
+from stack_configs.settings.data_files.row_sizes import RowSizes, mixed
 from stack_configs.settings.data_files.rows import AlpacaRows, RowCheck
 
 LOADERS = {
@@ -48,6 +49,8 @@ class Findings:
     """None where they are not read here."""
     columns: tuple[str, ...]
     """Columns that at least one row has."""
+    row_sizes: tuple[int, ...] = ()
+    """Bytes of text in a sample of the rows."""
     media: str | None = None
     """SHA-256 of the media folder's names and contents, where rows name media files."""
 
@@ -122,11 +125,13 @@ def check_data(path: Path, layout: Layout, *, media_folder: Path) -> Findings:
                 "from the first",
                 "give all files of a folder the same columns",
             )
+    sizes = [(findings.rows or 0, findings.row_sizes) for findings in found.values()]
     counts = [findings.rows for findings in found.values() if findings.rows is not None]
     return Findings(
         digest=digest_of_files({name: findings.digest for name, findings in found.items()}),
         rows=sum(counts) if counts else None,
         columns=found[first].columns,
+        row_sizes=mixed(sizes),
     )
 
 
@@ -160,7 +165,12 @@ def _check_rows(path: Path, layout: Layout, media: Media) -> Findings:
         if check.problems.count:
             told = check.problems.told(unit)
             raise DataFileError(f"cannot be trained on: {told}", ROWS_WAY_OUT)
-        return Findings(digest=file.finish(), rows=check.count, columns=columns)
+        return Findings(
+            digest=file.finish(),
+            rows=check.count,
+            columns=columns,
+            row_sizes=check.sizes.sample,
+        )
 
 
 class _Check:
@@ -168,6 +178,7 @@ class _Check:
 
     def __init__(self, suffix: str, layout: Layout, media: Media) -> None:
         self.problems = Problems()
+        self.sizes = RowSizes()
         self.count = 0
         self._layout = layout
         self._columns = CsvColumns(layout.texts) if suffix == ".csv" else JsonColumns()
@@ -181,8 +192,10 @@ class _Check:
     def add(self, batch: Rows) -> None:
         """Check the rows that the loader reads in one go."""
         columns, optional, rows = self._columns.problems, self._optional, self._rows.problems
+        sizes = self.sizes
         for number, row in batch:
             self.count += 1
+            sizes.add(self.count, row)
             if type(row) is not dict:
                 self.problems.add(number, ["is not an object"])
                 continue

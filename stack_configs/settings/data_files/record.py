@@ -18,8 +18,8 @@ from stack_configs.settings.data_files.check import Findings, check_data, data_f
 from stack_configs.settings.data_files.failure import DataFileError
 from stack_configs.settings.data_files.layout import Layout
 
-VERSION = 1
-"""Of the checks: what an earlier version found right may not be."""
+VERSION = 2
+"""Of the checks: what an earlier version found right may not be, and it measured no rows."""
 
 SETTLED_NS = 2_000_000_000
 """A record must be this much younger than its files: a change within one tick of the file system's
