@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from plan.model_shape import ModelShape
 from plan.owner import Owner
 from plan.problem import Problem
 
@@ -92,6 +93,18 @@ class HubModelFacts:
     """Why it does not give the model away."""
     quantization: str | None = None
     """Method that its weights are quantized by, such as `gptq`; None for plain weights."""
+    shape: ModelShape | None = None
+    """None where its configuration is written in words that are not known here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFolderFacts:
+    """What there is in the folder of a model."""
+
+    digest: str
+    """What tells it from another one in its place."""
+    shape: ModelShape | None = None
+    """As in `HubModelFacts`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +134,7 @@ class HostFacts:
     """By `id@revision`."""
     hub_models: Mapping[str, HubModelFacts] = field(default_factory=dict)
     """By `id@revision`; one that the hub said nothing of is not there."""
-    folder_digests: Mapping[str, str] = field(default_factory=dict)
+    model_folders: Mapping[str, ModelFolderFacts] = field(default_factory=dict)
     """By path."""
     unchecked: tuple[str, ...] = ()
     """What could not be looked at from here."""

@@ -93,4 +93,5 @@ def locate_weights(
     if made is not None:
         return Weights(model=str(made.artefact), made_of=(made.identity,))
     path = settings.path or ""
-    return Weights(model=path, made_of=(path, facts.folder_digests.get(path, "")))
+    folder = facts.model_folders.get(path)
+    return Weights(model=path, made_of=(path, folder.digest if folder else ""))

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from plan.container import Mount
-from plan.host import HostQuestions, ModelFolder
+from plan.host import HostQuestions, ModelFolder, ModelFolderFacts
 from plan.identity import identity
+from plan.model_shape import read_model_shape
 from plan.problem import Problem
 from runtime.docker import archive
 from runtime.docker.engine import Engine, in_parallel
@@ -67,12 +68,10 @@ def _image_digest(engine: Engine, image: str) -> str | None:
         return None
 
 
-def folder_digests(engine: Engine, snapshot: Snapshot, questions: HostQuestions) -> dict[str, str]:
-    """What tells a model's folder from another one in its place, by path.
-
-    Names, sizes and times of its files, as make looks at them: weights are too large to be read at
-    every up.
-    """
+def model_folders(
+    engine: Engine, snapshot: Snapshot, questions: HostQuestions
+) -> dict[str, ModelFolderFacts]:
+    """What there is in each model's folder, by path."""
     folders = {
         folder: Mount(source=folder.source, target=folder.mounted_at, read_only=True)
         for folder in questions.model_folders
@@ -82,14 +81,16 @@ def folder_digests(engine: Engine, snapshot: Snapshot, questions: HostQuestions)
         if place is None:
             return {}
         found = {
-            folder.path: _folder_digest(engine, place.container, folder)
+            folder.path: _folder_facts(engine, place.container, folder)
             for folder, mount in folders.items()
             if mount in mounts
         }
-    return {path: digest for path, digest in found.items() if digest}
+    return {path: facts for path, facts in found.items() if facts}
 
 
-def _folder_digest(engine: Engine, container: str, folder: ModelFolder) -> str | None:
+def _folder_facts(engine: Engine, container: str, folder: ModelFolder) -> ModelFolderFacts | None:
+    """Its digest is of names, sizes and times of its files, as make looks at them: weights are too
+    large to be read at every up."""
     root = PurePosixPath(folder.path)
     names = list(MODEL_FILES)
     for index in INDEX_FILES:
@@ -100,4 +101,7 @@ def _folder_digest(engine: Engine, container: str, folder: ModelFolder) -> str |
         [partial(archive.stat_of, engine, container, str(root / name)) for name in names]
     )
     there = {name: stat for name, stat in zip(names, stats, strict=True) if stat is not None}
-    return identity(there) if there else None
+    if not there:
+        return None
+    config = archive.read_json(engine, container, str(root / "config.json"))
+    return ModelFolderFacts(digest=identity(there), shape=read_model_shape(config))

@@ -15,6 +15,7 @@ import requests
 from plan.container import Mount
 from plan.host import HostQuestions, HubModel, HubModelFacts
 from plan.model_files import needed_files
+from plan.model_shape import read_model_shape
 from plan.paths import FETCHED, HF_CACHE, RUNS
 from runtime.docker import archive
 from runtime.docker.engine import Engine, in_parallel
@@ -104,11 +105,13 @@ class _Hub:
             answer.raise_for_status()
             told = answer.json()
             commit = str(told["sha"])
-            config = self._get(f"{model.id}/resolve/{commit}/config.json")
+            answer = self._get(f"{model.id}/resolve/{commit}/config.json")
+            config = answer.json() if answer.status_code == HTTPStatus.OK else {}
             facts = HubModelFacts(
                 size_gb=_size_gb(told.get("siblings") or ()),
-                refusal=_refusal(config),
+                refusal=_refusal(answer),
                 quantization=_quantization(config),
+                shape=read_model_shape(config),
             )
         except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError):
             return _Answer(commit=known)
@@ -135,10 +138,8 @@ def _size_gb(siblings: Sequence[Mapping[str, Any]]) -> float | None:
     return round(sum(known) / GB, 3) if known and len(known) == len(needed) else None
 
 
-def _quantization(config: requests.Response) -> str | None:
-    if config.status_code != HTTPStatus.OK:
-        return None
-    said = config.json().get("quantization_config") or {}
+def _quantization(config: Mapping[str, Any]) -> str | None:
+    said = config.get("quantization_config") or {}
     # bitsandbytes did not always write its own name.
     by_bits = said.get("load_in_4bit") or said.get("load_in_8bit")
     method = said.get("quant_method") or ("bitsandbytes" if by_bits else None)

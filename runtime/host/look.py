@@ -7,7 +7,7 @@ from plan.owner import Owner
 from plan.problem import Problem
 from runtime.docker.engine import Engine
 from runtime.failure import EngineUnreachableError
-from runtime.host.contents import folder_digests, image_digests, unknown_images
+from runtime.host.contents import image_digests, model_folders, unknown_images
 from runtime.host.gpus import count_gpus, gpu_memory, gpu_problems
 from runtime.host.hub import ask_hub
 from runtime.host.ports import port_problems
@@ -53,7 +53,7 @@ class HostLook:
                 image_digests=image_digests(engine, questions.pulled_images),
                 hub_commits=hub.commits,
                 hub_models=hub.models,
-                folder_digests=folder_digests(engine, snapshot, questions),
+                model_folders=model_folders(engine, snapshot, questions),
                 unchecked=tuple(_unchecked(engine, snapshot, memory, questions)),
             )
         except EngineUnreachableError as error:

@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from plan.host import Gpu, HostFacts
+from plan.host import Gpu, HostFacts, ModelFolderFacts
 from plan.owner import Owner
 from plan.pipeline import ModelPlan, PipelinePlan
 from planning import recipes, training_run
@@ -415,7 +415,7 @@ class TestWhatIsFoundOnTheHost:
             (FROM_HUB, {"hub_commits": {"a/b-1B@main": "c0ffee"}}, BASE_MODEL),
             (
                 {"models[].base_model": {"path": "/app/output/a"}},
-                {"folder_digests": {"/app/output/a": "c0ffee"}},
+                {"model_folders": {"/app/output/a": ModelFolderFacts(digest="c0ffee")}},
                 TRAINING,
             ),
             (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plan.host import HostQuestions, ModelFolder
+from plan.host import HostQuestions, ModelFolder, ModelFolderFacts
 from runtime.docker.engine import Engine
 from runtime.host.contents import image_digests
 from runtime.host.look import HostLook
@@ -50,11 +50,15 @@ class TestImageDigests:
         assert (problem.key, problem.value) == ("images", repr(nowhere))
 
 
+CONFIG = (
+    '{"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, '
+    '"num_attention_heads": 4, "vocab_size": 300}'
+)
 INDEX = '{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}'
 
 
 @pytest.mark.engine
-class TestFolderDigests:
+class TestModelFolders:
     @pytest.fixture(params=["volume", "directory"])
     def source(self, request: pytest.FixtureRequest, bench: Bench, tmp_path: Path) -> str:
         """A model of two weight files, in a volume or in a directory of the host."""
@@ -62,7 +66,7 @@ class TestFolderDigests:
         self.shell(
             bench,
             place,
-            f"mkdir tiny; cd tiny; echo '{{}}' > config.json; echo '{INDEX}' > "
+            f"mkdir tiny; cd tiny; echo '{CONFIG}' > config.json; echo '{INDEX}' > "
             "model.safetensors.index.json; for n in 1 2; do "
             "echo weights > model-$n-of-2.safetensors; done",
         )
@@ -73,14 +77,29 @@ class TestFolderDigests:
         bench.shell(f"cd /models; {script}", volume=source, target="/models")
 
     @staticmethod
-    def digest(
+    def facts(
         bench: Bench, questions: HostQuestions, source: str, path: str = "/models/tiny"
-    ) -> str | None:
+    ) -> ModelFolderFacts | None:
         folder = ModelFolder(source=source, mounted_at="/models", path=path)
         with closing(HostLook(None, bench.owner, asks=True)) as look:
             findings = look.findings(replace(questions, model_folders=(folder,)))
         assert bench.containers() == []
-        return findings.facts.folder_digests.get(path)
+        return findings.facts.model_folders.get(path)
+
+    @classmethod
+    def digest(
+        cls, bench: Bench, questions: HostQuestions, source: str, path: str = "/models/tiny"
+    ) -> str | None:
+        told = cls.facts(bench, questions, source, path)
+        return told.digest if told else None
+
+    def test_its_configuration_tells_its_shape(
+        self, bench: Bench, questions: HostQuestions, source: str
+    ):
+        told = self.facts(bench, questions, source)
+        assert told is not None
+        assert told.shape is not None
+        assert (told.shape.layers, told.shape.weight_bytes) == (3, 2)
 
     def test_it_stays_while_nothing_changes(
         self, bench: Bench, questions: HostQuestions, source: str

@@ -84,6 +84,24 @@ class TestAnswers:
         server.repositories[TINY.id].push({"config.json": json.dumps(config).encode()})
         assert told(engine, asked).models[TINY.key].quantization == method
 
+    def test_its_configuration_tells_its_shape(
+        self, engine: Engine, asked: HostQuestions, server: HubServer
+    ) -> None:
+        config = {
+            "model_type": "qwen2",
+            "hidden_size": 896,
+            "intermediate_size": 4864,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 14,
+            "num_key_value_heads": 2,
+            "vocab_size": 151936,
+            "tie_word_embeddings": True,
+        }
+        server.repositories[TINY.id].push({"config.json": json.dumps(config).encode()})
+        shape = told(engine, asked).models[TINY.key].shape
+        assert shape is not None
+        assert (shape.layers, shape.head_size, shape.is_tied) == (24, 64, True)
+
     def test_a_gated_model_is_refused_to_those_without_the_token(
         self, engine: Engine, asked: HostQuestions, server: HubServer
     ) -> None:
