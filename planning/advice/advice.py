@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plan.host import Gpu, HostFacts
+from plan.host import HostFacts
 from plan.problem import Problem
+from planning.advice.devices import found_gb
 from planning.advice.exposure import about_exposure
 from planning.advice.gpu_memory import about_gpu_memory
 from planning.advice.serving import about_serving
+from planning.advice.training_rows import about_training_rows
 from planning.advice.training_speed import about_training_speed
 from stack_configs.settings.root import Settings
 
@@ -20,10 +22,11 @@ def find_advice(
     `has_api_key`: whether clients of the API have to send a key.
     """
     return [
-        *about_gpu_memory(settings, _memory_of(facts.gpus)),
+        *about_gpu_memory(settings, facts, found_gb(facts)),
         *about_serving(settings),
         *about_exposure(settings, has_api_key=has_api_key),
         *about_training_speed(settings, facts),
+        *about_training_rows(settings, facts),
     ]
 
 
@@ -36,8 +39,5 @@ def find_accelerator_advice(
     """
     if facts.gpus is not None:
         return []
-    return list(about_gpu_memory(settings, [device["memory_gb"] for device in accelerators]))
-
-
-def _memory_of(gpus: Sequence[Gpu] | None) -> list[float] | None:
-    return None if gpus is None else [gpu.memory_gb for gpu in gpus]
+    found = [device["memory_gb"] for device in accelerators]
+    return list(about_gpu_memory(settings, facts, found))

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from plan.host import HostFacts
 from plan.problem import Problem
-from planning.advice.memory_estimate import parameters_b
 from planning.images import ollama_reaches_accelerators
+from planning.memory.model_size import billions_of
 from stack_configs.settings.root import Settings
 
 API_BYTES_PER_WEIGHT = 2.0
@@ -35,7 +36,7 @@ def about_serving(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def held_while_training_gb(settings: Settings) -> float:
+def held_while_training_gb(settings: Settings, facts: HostFacts) -> float:
     """GB on a GPU that a run finds taken, where the settings let serving keep its memory.
 
     The API's model, and the largest of those that Ollama serves: it may hold several, and keeps
@@ -44,7 +45,7 @@ def held_while_training_gb(settings: Settings) -> float:
     if settings.host.gpu.while_training == "free":
         return 0.0
     served = [
-        (parameters_b(model.base_model) or 0.0)
+        (billions_of(model.base_model, facts) or 0.0)
         * bytes_per_weight(model.gguf_conversion.quantization)
         for model in settings.models
     ]
@@ -52,7 +53,7 @@ def held_while_training_gb(settings: Settings) -> float:
     if settings.api.enabled:
         names = {model.name: model for model in settings.models}
         chosen = names[settings.api.model or settings.models[0].name]
-        held += (parameters_b(chosen.base_model) or 0.0) * API_BYTES_PER_WEIGHT
+        held += (billions_of(chosen.base_model, facts) or 0.0) * API_BYTES_PER_WEIGHT
     return held
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from plan.host import HostFacts
 from plan.problem import Problem
-from planning.advice.memory_estimate import parameters_b
+from planning.memory.model_size import billions_of
 from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
@@ -37,14 +37,14 @@ def _about_the_host(settings: Settings) -> Iterator[Problem]:
 
 def _about_merges(settings: Settings, facts: HostFacts) -> Iterator[Problem]:
     for index, model in enumerate(settings.models):
-        billions, memory = parameters_b(model.base_model), facts.memory_gb
+        billions, memory = billions_of(model.base_model, facts), facts.memory_gb
         if billions is None or memory is None or model.merge.export_device != "cpu":
             continue
         if memory < (needed := MERGE_GB_PER_BILLION * billions):
             yield Problem(
                 f"models[{index}].merge.export_device",
                 "cpu",
-                f"{billions:g}B weights take about {needed:.0f} GB of memory, and the engine's "
+                f"{billions:.3g}B weights take about {needed:.0f} GB of memory, and the engine's "
                 f"host has {memory:g} GB: it will swap",
                 "Set it to auto, or take a host with more memory",
             )

@@ -74,7 +74,9 @@ class BaseModelSettings(StrictModel):
     parameters_b: Annotated[
         float | None,
         Field(
-            gt=0, description="Billions of weights, for the memory estimate. Unset: from the name."
+            gt=0,
+            description="Billions of weights, for the memory estimate. Unset: as config.json "
+            "or the name says.",
         ),
     ] = None
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from plan.host import Gpu, HostFacts
+from plan.host import Gpu, HostFacts, HubModelFacts
 from plan.pipeline import PipelinePlan
 from plan.problem import Problem
 from planning.advice.advice import find_accelerator_advice
-from planning.advice.gpu_memory import about_gpu_memory
+from planning.advice.gpu_memory import about_gpu_memory, estimates, falls_short
+from planning.memory.model_size import shape_of_size
 from stack_configs.settings.root import Settings
 
 RUN = "models[0].training_runs[0]"
@@ -38,15 +39,70 @@ SettingsOf = Callable[..., Settings]
 
 
 def advice(settings: Settings, *found_gb: float) -> list[Problem]:
-    return list(about_gpu_memory(settings, found_gb or None))
+    return list(about_gpu_memory(settings, HostFacts(), found_gb or None))
 
 
 def test_a_run_that_may_not_fit(settings_of: SettingsOf) -> None:
-    (problem,) = advice(settings_of({"gpu": {"memory_gb": 8}}))
+    (problem,) = advice(settings_of({"gpu": {"memory_gb": 10}}))
     assert str(problem) == (
-        f"{RUN} is lora tuning of 8B weights: it needs about 18 GB on each GPU, and "
-        "host.gpu.memory_gb is 8 GB. Set quantization_bit: 4 (QLoRA)."
+        f"{RUN} is lora tuning of 8.03B weights: it needs about 20.9 GB (16.1 weights, 0.1 "
+        "gradients, 0.2 optimizer, 3.7 activations, 0.8 overhead) on each GPU, and "
+        "host.gpu.memory_gb is 10 GB. Set quantization_bit: 4 (QLoRA)."
     )
+
+
+def test_what_changes_least_is_named_first(settings_of: SettingsOf) -> None:
+    run = {"per_device_train_batch_size": 4, "gradient_checkpointing": False}
+    (problem,) = advice(settings_of({"gpu": {"memory_gb": 40}}, **run))
+    assert problem.way_out == (
+        "Set gradient_checkpointing: true, or per_device_train_batch_size: 1, with more "
+        "gradient_accumulation_steps"
+    )
+    (problem,) = advice(settings_of({"gpu": {"memory_gb": 40}}, cutoff_len=32768))
+    assert problem.way_out == "Set cutoff_len: 2048, which cuts longer rows"
+
+
+class TestEstimates:
+    """What preview tells of every run."""
+
+    def test_they_are_told_by_model_and_run(self, settings_of: SettingsOf) -> None:
+        (told,) = estimates(settings_of(), HostFacts()).items()
+        assert (told[0], round(told[1].total)) == ("guide, sft", 21)
+
+    def test_the_hub_knows_better_than_the_name(self, settings_of: SettingsOf) -> None:
+        shape = shape_of_size(3)
+        models = {"meta-llama/Meta-Llama-3-8B-Instruct@main": HubModelFacts(shape=shape)}
+        found = estimates(settings_of(), HostFacts(hub_models=models))
+        assert round(found["guide, sft"].weights) == 6
+
+    def test_the_gpus_that_were_found_share(self, settings_of: SettingsOf) -> None:
+        settings = settings_of(finetuning_type="full", deepspeed="zero3")
+        assert estimates(settings, HostFacts()) == {}
+        two = estimates(settings, HostFacts(gpus=(Gpu(memory_gb=80),) * 2))
+        four = estimates(settings, HostFacts(gpus=(Gpu(memory_gb=80),) * 4))
+        assert four["guide, sft"].optimizer == two["guide, sft"].optimizer / 2
+
+    def test_a_cpu_host_is_told_nothing(self, settings_of: SettingsOf) -> None:
+        assert estimates(settings_of({"hardware": "cpu"}), HostFacts()) == {}
+
+
+@pytest.mark.parametrize(
+    ("sold", "nvidia_smi_mib", "torch_bytes"),
+    [
+        # Figures of the tools for one and the same card.
+        (16, 15360, 15_655_829_504),  # T4
+        (24, 24564, 25_386_352_640),  # RTX 4090
+        (24, 23034, 23_609_475_072),  # L4, with error correction
+        (40, 40960, 42_298_834_944),  # A100
+        (80, 81559, 84_929_347_584),  # H100
+    ],
+)
+def test_one_card_is_one_size_whoever_tells_of_it(
+    sold: float, nvidia_smi_mib: int, torch_bytes: int
+) -> None:
+    for found in (nvidia_smi_mib * 1024**2 / 1e9, torch_bytes / 1e9):
+        assert not falls_short(found, sold)
+        assert falls_short(found, sold * 1.5)
 
 
 def test_the_readmes_shortest_file_has_a_plan(plan_with: Callable[..., PipelinePlan]) -> None:

@@ -86,8 +86,9 @@ def test_a_merge_that_will_swap(advice: Callable[..., dict[str, str]]) -> None:
     found = advice(host, HostFacts(memory_gb=8.0), hub="meta-llama/Meta-Llama-3-8B-Instruct")
     assert found == {
         "models[0].merge.export_device": (
-            "models[0].merge.export_device is cpu: 8B weights take about 16 GB of memory, and the "
-            "engine's host has 8 GB: it will swap. Set it to auto, or take a host with more memory."
+            "models[0].merge.export_device is cpu: 8.03B weights take about 16 GB of memory, and "
+            "the engine's host has 8 GB: it will swap. Set it to auto, or take a host with more "
+            "memory."
         )
     }
 

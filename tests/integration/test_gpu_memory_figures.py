@@ -1,0 +1,41 @@
+"""The figures that the memory estimate is held to are made anew (T5).
+
+Takes three minutes. Needs the image that an up of the demo builds.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gpu_memory.__main__ import HERE, output_of, track
+from benchmarks.gpu_memory.cases import TRACKED
+from benchmarks.gpu_memory.comparison import TRACKED_FILE
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.integration,
+    pytest.mark.nightly,
+    pytest.mark.timeout(1800),
+]
+
+SOME = ("llama-3-8b: LoRA", "llama-3-8b: full in pure bf16", "qwen2.5-7b: LoRA, batch of 2")
+
+
+def test_the_tracker_still_says_so():
+    figures = json.loads(TRACKED_FILE.read_text(encoding="utf-8"))
+    cases = [case for case in TRACKED if case.name in SOME]
+    assert len(cases) == len(SOME)
+    assert {told["name"]: told["bytes"] for told in track(cases)} == {
+        name: figures[name] for name in SOME
+    }
+
+
+def test_pytorchs_own_tracker_agrees():
+    """On a model without frozen weights, which is all that it takes."""
+    files = {
+        "tracked_peak.py": (HERE / "tracked_peak.py").read_bytes(),
+        "both.py": Path(__file__).with_name("both_trackers.py").read_bytes(),
+    }
+    said = json.loads(output_of(files, "python both.py").splitlines()[-1])
+    assert said["ours"] == pytest.approx(said["pytorchs"], rel=0.01)
