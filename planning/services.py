@@ -31,6 +31,8 @@ def plan_ollama_server(settings: Settings, around: Surroundings) -> ServicePlan:
             environment={
                 **accelerator.environment,
                 "OLLAMA_HOST": f"0.0.0.0:{OLLAMA_PORT}",
+                # From 0.30 on, the template in the GGUF would win over the Modelfile's.
+                "OLLAMA_GO_TEMPLATE": "1",
                 **server.environment,
             },
             mounts=(around.volumes.ollama.mount(), around.volumes.output.mount(read_only=True)),

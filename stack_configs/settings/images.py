@@ -1,5 +1,6 @@
 """Settings of the images: what is built, from what, and through which mirrors (F1-F4, F8)."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -56,10 +57,20 @@ class LlamaFactoryImageSettings(BuiltImageSettings):
     ] = ()
 
 
+OLDEST_OLLAMA = (0, 11, 5)
+"""The first that tells how it writes a conversation (`_debug_render_only`): without that, nothing
+can be said about a model's parity with its training."""
+
+FIRST_OLLAMA_ON_LLAMA_SERVER = (0, 30, 0)
+"""Its module lacks the sources of the server that it runs models with."""
+
+
 class OllamaImageSettings(BuiltImageSettings):
     """The image that serves models."""
 
-    version: Annotated[Version, Field(description="Release of Ollama.")] = "0.17.4"
+    version: Annotated[
+        Version, Field(description="Release of Ollama, 0.11.5 or later.", examples=["0.24.0"])
+    ] = "0.17.4"
     build: Annotated[
         bool,
         Field(
@@ -77,6 +88,31 @@ class OllamaImageSettings(BuiltImageSettings):
         if self.base_image is not None and not self.build:
             raise rule_error("base_image has no effect unless build is true", "set build: true")
         return self
+
+    @model_validator(mode="after")
+    def _known_to_prove_parity(self) -> Self:
+        # An image of one's own may be of any version; the server itself is asked then.
+        if self.image is not None or (release := _release(self.version)) is None:
+            return self
+        if release < OLDEST_OLLAMA:
+            raise rule_error(
+                f"Ollama {self.version} does not tell how it writes a conversation, so that no "
+                "model could be proved to be asked as it was trained",
+                "take 0.11.5 or later, or leave version unset",
+            )
+        if self.build and release >= FIRST_OLLAMA_ON_LLAMA_SERVER:
+            raise rule_error(
+                f"Ollama {self.version} cannot be built from its module, which lacks the server "
+                "that it runs models with since 0.30",
+                "take a version below 0.30, or leave build unset to pull the image",
+            )
+        return self
+
+
+def _release(version: str) -> tuple[int, ...] | None:
+    """The numbers that a version starts with; None where it is no release, such as a branch."""
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+    return tuple(map(int, found.groups())) if found else None
 
 
 class MirrorSettings(StrictModel):

@@ -182,6 +182,10 @@ class TestBases:
         assert not plan.is_built
         assert images(ollama={"build": True}).ollama.is_built
 
+    @pytest.mark.parametrize("version", ["0.11.5", "0.24.0-rc1", "0.30.1", "0.32.1-rocm"])
+    def test_every_version_that_can_be_proved_is_taken(self, images: Images, version: str) -> None:
+        assert images(ollama={"version": version}).ollama.reference.endswith(version)
+
     @pytest.mark.parametrize(
         ("hardware", "version", "tag"),
         [

@@ -228,6 +228,8 @@ class TestMessages:
             ("datasets", {}, "must be a list"),
             ("images.certificate_authority", "no.pem", "file no.pem does not exist"),
             ("images.ollama", {"image": "a/b", "build": True}, "image a/b has no effect"),
+            ("images.ollama", {"version": "0.9.6"}, "does not tell how it writes a conversation"),
+            ("images.ollama", {"version": "0.30.1", "build": True}, "cannot be built from its"),
             ("images.ollama.base_image", "debian:13", "no effect unless build is true"),
             ("images.converter", {"image": "a/b", "base_image": "c"}, "base_image has no effect"),
         ],
