@@ -34,16 +34,19 @@ down:
 new:
 	@$(toolchain) new '$(STACK)' '$(FROM)'
 
-# Without an engine, none is installed or started: make test ARGS="-m 'not engine'".
+# Two files at a time: most tests wait for containers at work. Without an engine, none is installed or
+# started: make test ARGS="-m 'not engine'".
+side_by_side := -n 2 --dist loadfile
+
 test:
-	@$(toolchain) test $(ARGS)
+	@$(toolchain) test $(side_by_side) $(ARGS)
 
 # What takes longer than a change should wait for; the result is kept.
 test-nightly:
 	@$(toolchain) test -m nightly -q --no-header -rA --durations=0 $(ARGS) | tee tests/nightly.txt
 
 test-fast:
-	@$(toolchain) test -m "not engine and not integration" $(ARGS)
+	@$(toolchain) test $(side_by_side) -m "not engine and not integration and not nightly" $(ARGS)
 
 env:
 	@$(toolchain) $@
