@@ -45,7 +45,12 @@ def rich(base, engine, names, resource):
         "networksAdvanced": [{"name": names("net")}],
         "shmSize": 128,
         "groupAdds": ["44", "27"],
-        "securityOpts": ["no-new-privileges"],
+        "securityOpts": ["no-new-privileges:true"],
+        "capabilities": {"adds": ["CAP_DAC_OVERRIDE"], "drops": ["ALL"]},
+        "readOnly": True,
+        "tmpfs": {"/scratch": "exec"},
+        "memory": 64,
+        "memorySwap": 64,
         "devices": [
             {"hostPath": "/dev/null", "containerPath": "/dev/nothing", "permissions": "rwm"}
         ],
@@ -84,7 +89,11 @@ def test_all_served_properties_reach_the_engine(engine, names, rich, resource):
     }
     assert host["Devices"][0]["PathInContainer"] == "/dev/nothing"
     assert sorted(host["GroupAdd"]) == ["27", "44"]
-    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert (host["CapAdd"], host["CapDrop"]) == (["CAP_DAC_OVERRIDE"], ["ALL"])
+    assert (host["ReadonlyRootfs"], host["Tmpfs"]) == (True, {"/scratch": "exec"})
+    assert host["Memory"] == host["MemorySwap"] == 64 * 1024 * 1024
+    assert host["IpcMode"] == "private"
     assert list(found.attrs["NetworkSettings"]["Networks"]) == [names("net")]
     assert found.attrs["State"]["Health"]["Status"] == "healthy"
 
@@ -124,6 +133,15 @@ def test_what_replaces_and_what_updates(names, rich, resource):
         # The engine's own to choose: what is no longer given stays as it is.
         ({"securityOpts": None}, {}),
         ({"command": None}, {}),
+        ({"ipcMode": "host"}, {"ipcMode": "replace"}),
+        ({"capabilities": {"drops": ["ALL"]}}, {"capabilities": "replace"}),
+        ({"capabilities": None}, {"capabilities": "replace"}),
+        ({"readOnly": False}, {"readOnly": "replace"}),
+        ({"readOnly": None}, {"readOnly": "replace"}),
+        ({"tmpfs": {"/scratch": ""}}, {"tmpfs": "update"}),
+        ({"tmpfs": None}, {"tmpfs": "update"}),
+        ({"memory": 128, "memorySwap": 128}, {"memory": "update", "memorySwap": "update"}),
+        ({"memory": None}, {"memory": "update"}),
         # A field of a mount is not ForceNew, and nothing is done about it in the engine either.
         ({"mounts": [{**volume, "source": "other"}, bind]}, {"mounts": "update"}),
         ({"mounts": [{**volume, "source": UNKNOWN}, bind]}, {"mounts": "update"}),
@@ -160,6 +178,24 @@ def test_the_restart_policy_changes_in_place(engine, base, resource):
     box.update(**wanted)
     host = engine.containers.get(box.resource_id).attrs["HostConfig"]
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert box.refresh()
+    assert box.plan(**wanted).changes == {}
+
+
+def test_the_limit_of_memory_changes_in_place(engine, base, resource):
+    box = resource("container", "box").create(**base, memory=64, memorySwap=64)
+    wanted = {**base, "memory": 128, "memorySwap": 128}
+    box.update(**wanted)
+    host = engine.containers.get(box.resource_id).attrs["HostConfig"]
+    assert host["Memory"] == host["MemorySwap"] == 128 * 1024 * 1024
+    assert box.refresh()
+    assert box.plan(**wanted).changes == {}
+
+
+def test_the_hosts_ipc_is_told_and_read_back(engine, base, resource):
+    wanted = {**base, "ipcMode": "host"}
+    box = resource("container", "box").create(**wanted)
+    assert engine.containers.get(box.resource_id).attrs["HostConfig"]["IpcMode"] == "host"
     assert box.refresh()
     assert box.plan(**wanted).changes == {}
 

@@ -21,6 +21,7 @@ TOKENS = {
     "remote image": "docker:index/remoteImage:RemoteImage",
     "image": "docker:index/image:Image",
     "container": "docker:index/container:Container",
+    "confined container": "docker:index/container:Container",
     "command": "command:local:Command",
 }
 RAW_STATE = "__pulumi_raw_state_delta"
@@ -72,7 +73,7 @@ def test_state_has_the_official_names_and_types(kind, folder, names, test_image,
     network = Managed(plugin.stub, TOKENS["network"], "net")
     try:
         plugin.configure()
-        if kind == "container":
+        if kind.endswith("container"):
             network.create(name=names.prefix)
         managed.create(**given)
         assert shape(reveal(managed.inputs)) == shape(RECORDED[kind]["inputs"])

@@ -8,7 +8,7 @@ with the reason, and the next update replaces it: its state lacks what only the 
 from __future__ import annotations
 
 from toolchain.offline.plugins.docker_plugin.bridged import BridgedResource
-from toolchain.offline.plugins.docker_plugin.container_request import create_request
+from toolchain.offline.plugins.docker_plugin.container_request import MIB, create_request
 from toolchain.offline.plugins.docker_plugin.container_schema import CONTAINER_SCHEMA
 from toolchain.offline.plugins.docker_plugin.container_startup import (
     connect_networks,
@@ -21,6 +21,8 @@ from toolchain.offline.plugins.errors import PartlyCreatedError, PluginError
 from toolchain.offline.plugins.property_values import Properties
 from toolchain.offline.plugins.provider import Operation
 
+UPDATED_IN_PLACE = ("restart", "memory", "memorySwap")
+
 
 class Container(BridgedResource):
     """A container."""
@@ -28,7 +30,7 @@ class Container(BridgedResource):
     title = "docker.Container"
     schema = CONTAINER_SCHEMA
     outputs = (
-        *("bridge", "containerLogs", "exitCode", "hostname", "init", "ipcMode", "logDriver"),
+        *("bridge", "containerLogs", "exitCode", "hostname", "init", "logDriver"),
         *("networkDatas", "platform", "runtime", "stopSignal", "stopTimeout"),
     )
     schema_version = 2
@@ -71,13 +73,16 @@ class Container(BridgedResource):
     def change(
         self, operation: Operation, resource_id: str, state: Properties, planned: Properties
     ) -> Properties:
-        """Start it if it has stopped; hand a new restart policy to the engine."""
+        """Start it if it has stopped; hand a new restart policy and new limits to the engine."""
         if not state.get("mustRun", False):
             self._start(resource_id, planned)
-        if state.get("restart") != planned["restart"]:
+        if any(state.get(name) != planned.get(name) for name in UPDATED_IN_PLACE):
+            swap = planned.get("memorySwap", 0)
             with explained(f"unable to update container {planned['name']}"):
                 self._engine.client.update_container(
                     resource_id,
+                    mem_limit=planned.get("memory", 0) * MIB,
+                    memswap_limit=swap * MIB if swap > 0 else swap,
                     restart_policy={"Name": planned["restart"], "MaximumRetryCount": 0},
                 )
         return planned

@@ -34,6 +34,8 @@ def create_request(inputs: Properties) -> dict[str, Any]:
 
 def _host_config(inputs: Properties) -> dict[str, Any]:
     security = inputs.get("securityOpts", [])
+    capabilities = inputs.get("capabilities") or {}
+    swap = inputs.get("memorySwap", 0)
     config = {
         "RestartPolicy": {"Name": inputs["restart"], "MaximumRetryCount": 0},
         "Mounts": [_mount(mount) for mount in inputs.get("mounts", [])],
@@ -41,6 +43,13 @@ def _host_config(inputs: Properties) -> dict[str, Any]:
         "Devices": [_device(device) for device in inputs.get("devices", [])],
         "DeviceRequests": _gpus(inputs.get("gpus")),
         "SecurityOpt": [option for option in security if option != _UNCONFINED_PATHS],
+        "CapAdd": capabilities.get("adds"),
+        "CapDrop": capabilities.get("drops"),
+        "ReadonlyRootfs": inputs.get("readOnly"),
+        "Tmpfs": inputs.get("tmpfs"),
+        "IpcMode": inputs.get("ipcMode"),
+        "Memory": inputs.get("memory", 0) * MIB,
+        "MemorySwap": swap * MIB if swap > 0 else swap,
         "ShmSize": inputs.get("shmSize", 0) * MIB,
         "NetworkMode": inputs["networkMode"],
         "GroupAdd": inputs.get("groupAdds"),

@@ -60,7 +60,7 @@ CONTAINER_SCHEMA: Final[Schema] = {
         force_new=True,
         fields={"name": Attribute("string", required=True, force_new=True)},
     ),
-    # Devices and limits. The size is in MiB.
+    # Devices, privileges and limits. Sizes are in MiB.
     "gpus": Attribute("string", force_new=True, pattern="all|[0-9]+"),
     "devices": Attribute(
         "set",
@@ -73,6 +73,21 @@ CONTAINER_SCHEMA: Final[Schema] = {
     ),
     "groupAdds": Attribute("set", force_new=True),
     "securityOpts": Attribute("set", force_new=True, computed=True),
+    "capabilities": Attribute(
+        "object",  # a set of at most one
+        force_new=True,
+        fields={
+            "adds": Attribute("set", force_new=True),
+            "drops": Attribute("set", force_new=True),
+        },
+    ),
+    "readOnly": Attribute("boolean", force_new=True),
+    # Not ForceNew, and nothing is done about it in the engine.
+    "tmpfs": Attribute("map"),
+    "ipcMode": Attribute("string", force_new=True, computed=True),
+    # In MiB, both changed in place. Without the second the engine allows as much swap again.
+    "memory": Attribute("integer", minimum=0),
+    "memorySwap": Attribute("integer", minimum=-1),
     "shmSize": Attribute("integer", force_new=True, computed=True, minimum=0),
     # How it is kept.
     "restart": Attribute("string", default="no", pattern="no|on-failure|always|unless-stopped"),

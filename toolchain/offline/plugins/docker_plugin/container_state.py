@@ -21,7 +21,6 @@ NOT_SERVED: Final[Properties] = {
     "deviceWriteBps": [],
     "deviceWriteIops": [],
     "logs": False,
-    "readOnly": False,
     "rm": False,
     "stdinOpen": False,
     "tty": False,
@@ -70,6 +69,10 @@ def read_state(found: dict[str, Any], state: Properties) -> Properties:
         live["devices"] = [_device(device, with_path) for device in host.get("Devices") or []]
     if state.get("gpus"):
         live["gpus"] = _gpus(host.get("DeviceRequests") or [], state["gpus"])
+    if dropped_or_added := _capabilities(host):
+        live["capabilities"] = dropped_or_added
+    if host.get("Tmpfs"):
+        live["tmpfs"] = host["Tmpfs"]
     if not running:
         live["exitCode"] = status["ExitCode"]
         live["mustRun"] = False
@@ -108,6 +111,7 @@ def _host(host: dict[str, Any]) -> Properties:
         "memory": host.get("Memory", 0) // MIB,
         "memoryReservation": host.get("MemoryReservation", 0) // MIB,
         "memorySwap": swap // MIB if swap > 0 else swap,
+        "readOnly": host.get("ReadonlyRootfs", False),
         "shmSize": host.get("ShmSize", 0) // MIB,
         "cpuShares": host.get("CpuShares", 0),
         "cpuSet": host.get("CpusetCpus", ""),
@@ -124,6 +128,11 @@ def _host(host: dict[str, Any]) -> Properties:
         "hosts": host.get("ExtraHosts") or [],
         "mounts": [_mount(mount) for mount in host.get("Mounts") or []],
     }
+
+
+def _capabilities(host: dict[str, Any]) -> Properties:
+    found = {"adds": host.get("CapAdd") or [], "drops": host.get("CapDrop") or []}
+    return found if any(found.values()) else {}
 
 
 def _mount(mount: dict[str, Any]) -> Properties:
