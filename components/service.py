@@ -9,7 +9,7 @@ import pulumi_docker as docker
 from components.ownership import owner_labels
 from components.step import Deployment, step_command
 from plan import labels
-from plan.container import MIB
+from plan.container import HOST_IPC, MIB, NO_CAPABILITIES, Limits
 from plan.service import ServicePlan
 from plan.step import ServiceStartStep
 
@@ -33,7 +33,8 @@ class Service(pulumi.ComponentResource):
     """A container that keeps running and answers on its port.
 
     The graph shows it under a type of its own: OllamaServer, Board, Api. Does not create models:
-    see OllamaModel. What is trained by hand in the Board is not part of the stack.
+    see OllamaModel. What is trained by hand in the Board is kept in the output volume, and is not
+    part of the stack.
     """
 
     url: pulumi.Output[str]
@@ -59,6 +60,7 @@ class Service(pulumi.ComponentResource):
                 deadline_seconds=plan.healthcheck.wait,
                 settings=plan.settings,
                 secret_environment=plan.secret_environment,
+                preloads=plan.preloads,
             ),
             args.deployment,
             parent=self,
@@ -107,7 +109,8 @@ def _container(name: str, args: ServiceArgs, *, parent: pulumi.Resource) -> dock
             for port in container.ports
         ],
         networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=container.network)],
-        shm_size=container.shm_bytes // MIB,
+        shm_size=None if container.host_ipc else container.shm_bytes // MIB,
+        ipc_mode=HOST_IPC if container.host_ipc else None,
         gpus=accelerator.gpus,
         devices=[
             docker.ContainerDeviceArgs(host_path=device, container_path=device, permissions="rwm")
@@ -115,7 +118,15 @@ def _container(name: str, args: ServiceArgs, *, parent: pulumi.Resource) -> dock
         ]
         or None,
         group_adds=list(accelerator.groups) or None,
-        security_opts=list(accelerator.security_opts) or None,
+        capabilities=docker.ContainerCapabilitiesArgs(
+            adds=list(container.capabilities) or None, drops=list(NO_CAPABILITIES)
+        ),
+        security_opts=list(container.security_opts),
+        read_only=container.read_only_root or None,
+        tmpfs=dict(container.tmpfs) or None,
+        memory=(memory := _memory_mib(container.limits)),
+        # Unset, the engine allows as much swap again, which the provider takes for a change.
+        memory_swap=memory,
         healthcheck=docker.ContainerHealthcheckArgs(
             tests=list(plan.healthcheck.tests),
             interval=go_duration(plan.healthcheck.interval),
@@ -135,12 +146,16 @@ def _container(name: str, args: ServiceArgs, *, parent: pulumi.Resource) -> dock
             parent=parent,
             # The name and the port are fixed: two of it cannot be there at once.
             delete_before_replace=True,
-            # Another directory in a volume's place is an update that the provider does not make.
-            replace_on_changes=["mounts"],
+            # Updates that the provider does not make, or not back to none.
+            replace_on_changes=["mounts", "tmpfs", "memory", "memorySwap"],
             # A component's own `depends_on` does not reach its children.
             depends_on=list(args.after),
         ),
     )
+
+
+def _memory_mib(limits: Limits) -> int | None:
+    return None if limits.memory_bytes is None else limits.memory_bytes // MIB
 
 
 def go_duration(seconds: int) -> str:

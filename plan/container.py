@@ -10,6 +10,17 @@ NO_NETWORK = "none"
 """Where nothing is to be fetched: nothing can be then, and the start takes less."""
 HOST_NETWORK = "host"
 """Where containers of several hosts meet, on ports that they choose themselves."""
+HOST_IPC = "host"
+"""Shared memory is the host's own (F6)."""
+
+NO_CAPABILITIES = ("ALL",)
+"""What every container has to do without: root in it may do what the owner of its files may."""
+FOREIGN_FILES = "CAP_DAC_OVERRIDE"
+"""Kept where files belong to others: a directory of the host, a device node of another group."""
+NO_NEW_PRIVILEGES = "no-new-privileges:true"
+
+SCRATCH = tuple(f"/root/{name}" for name in (".cache", ".config", ".nv", ".triton"))
+"""Where libraries put what they compile and remember, beside /tmp."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +68,16 @@ class Accelerator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What no container of the stack may exceed; None where only the host sets an end to it."""
+
+    memory_bytes: int | None = None
+    """Swap is none of it."""
+    processes: int | None = None
+    """Processes and threads."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Container:
     """One container, by the names that the engine knows image, volumes and network by."""
 
@@ -68,4 +89,25 @@ class Container:
     network: str = NO_NETWORK
     """Name of a network, or one of the two above."""
     shm_bytes: int = 64 * MIB
+    host_ipc: bool = False
+    """The host's shared memory in place of its own."""
     accelerator: Accelerator = field(default_factory=Accelerator)
+    limits: Limits = Limits()
+    read_only_root: bool = False
+    """Nothing but its volumes, and scratch space in memory, can be written to."""
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What it keeps of root's powers."""
+        is_foreign = any(mount.type == "bind" for mount in self.mounts) or self.accelerator.devices
+        return (FOREIGN_FILES,) if is_foreign else ()
+
+    @property
+    def security_opts(self) -> tuple[str, ...]:
+        """As the engine takes them."""
+        return (NO_NEW_PRIVILEGES, *self.accelerator.security_opts)
+
+    @property
+    def tmpfs(self) -> Mapping[str, str]:
+        """Scratch space by its place, with its options: what is compiled there is loaded, too."""
+        return dict.fromkeys(("/tmp", *SCRATCH), "exec") if self.read_only_root else {}  # noqa: S108

@@ -16,6 +16,12 @@ RUNS = OUTPUT / "runs"
 PARTIAL = ".partial"
 """Suffix of a step's folder while the step is at work; it is renamed when complete."""
 
+BOARD = OUTPUT / "board"
+"""Where LLaMA Board works: what is trained and exported there outlives its container."""
+
+PRELOAD = OUTPUT / "preload"
+"""There once a service has run out of its static TLS block: the stack's services preload."""
+
 FETCHED = "fetched.json"
 """What a base model's artefact says of the files that lie in the cache beside it."""
 

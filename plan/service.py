@@ -35,6 +35,8 @@ class ServicePlan:
     """Whether a training run stops it for its time, to have the GPUs to itself."""
     secret_environment: tuple[str, ...] = ()
     """Variables that the container gets and no plan holds."""
+    preloads: bool = False
+    """Whether its command preloads a library once `paths.PRELOAD` is there (F5)."""
 
     @property
     def key(self) -> str:

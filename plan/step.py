@@ -243,3 +243,5 @@ class ServiceStartStep(StepPlan):
     """Section of the settings that it is configured in, for messages."""
     secret_environment: tuple[str, ...] = ()
     """Variables of the container that no message repeats."""
+    preloads: bool = False
+    """Whether its command preloads a library once `paths.PRELOAD` is there (F5)."""

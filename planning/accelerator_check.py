@@ -39,6 +39,7 @@ def plan_accelerator_check(
             environment=accelerator.environment,
             mounts=(around.volumes.output.mount(),),
             accelerator=accelerator,
+            limits=around.limits,
         ),
         files={EXPECTED: json.dumps(expected) + "\n"},
         uploads={PROGRAM: program},

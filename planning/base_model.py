@@ -70,6 +70,8 @@ def plan_base_model(
             ),
             environment=offline_environment(),
             mounts=(around.volumes.output.mount(),),
+            limits=around.limits,
+            read_only_root=True,
         ),
         files={PARAMETERS: parameters},
         uploads={PROGRAM: program, **data},

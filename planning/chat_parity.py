@@ -90,6 +90,8 @@ def plan_chat_encoding(
             command=then_complete(mark, f"python {program} {request} {result}"),
             environment=offline_environment(),
             mounts=around.volumes.training_mounts,
+            limits=around.limits,
+            read_only_root=True,
         ),
         files=encoding.files,
         uploads=encoding.uploads,

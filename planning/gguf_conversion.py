@@ -55,6 +55,8 @@ def plan_gguf_conversion(
             ),
             environment=offline_environment(),
             mounts=(around.volumes.output.mount(),),
+            limits=around.limits,
+            read_only_root=True,
         ),
         preload=BUNDLED_LIBGOMP,
         quantize=quantize,

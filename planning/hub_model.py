@@ -91,6 +91,8 @@ def plan_hub_model(
             environment=hub_environment(mirrors),
             mounts=(around.volumes.hf_cache.mount(),),
             network=around.names.network,
+            limits=around.limits,
+            read_only_root=True,
         ),
         files={PARAMETERS: json.dumps(parameters, indent=2, sort_keys=True) + "\n"},
         uploads=UPLOADS,

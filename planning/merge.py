@@ -86,6 +86,7 @@ def plan_merge(
             ),
             environment=offline_environment(),
             mounts=around.volumes.training_mounts,
+            limits=around.limits,
         ),
         files={CONFIG: config, **(encoding.files if encoding else {})},
         uploads={

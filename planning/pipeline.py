@@ -13,6 +13,7 @@ from planning.accelerator_check import plan_accelerator_check
 from planning.dataset_registration import plan_dataset_registration, plan_datasets
 from planning.gpu_memory import plan_gpu_memory_holders
 from planning.images import plan_images
+from planning.limits import plan_limits
 from planning.model import TrainedModel, plan_model
 from planning.names import physical_names
 from planning.services import plan_api, plan_board, plan_ollama_server
@@ -32,6 +33,7 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
         images=plan_images(settings, facts),
         volumes=plan_volumes(settings.volumes, owner.stack),
         names=physical_names(owner.stack),
+        limits=plan_limits(settings.host),
     )
     datasets = plan_datasets(settings.datasets)
     accelerator = plan_accelerator(settings.host)

@@ -1,12 +1,14 @@
 """What keeps running: the Ollama server, LLaMA Board and the OpenAI-style API (T1, E1, E5)."""
 
+from plan import paths
 from plan.container import GIB, Accelerator, Container, Port
+from plan.preload import preloading
 from plan.secret import API_KEY
 from plan.service import Healthcheck, ServicePlan
 from planning.accelerator import plan_accelerator
 from planning.hub_model import hub_environment
 from planning.images import ollama_reaches_accelerators
-from planning.step import Surroundings, offline_environment
+from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment
 from planning.weights import Weights
 from stack_configs.settings.models import ModelSettings
 from stack_configs.settings.root import Settings
@@ -41,6 +43,8 @@ def plan_ollama_server(settings: Settings, around: Surroundings) -> ServicePlan:
                 Port(internal=OLLAMA_PORT, external=server.port, bind_address=server.bind_address),
             ),
             accelerator=accelerator,
+            limits=around.limits,
+            read_only_root=True,
         ),
         healthcheck=Healthcheck(
             tests=("CMD", "ollama", "list"), interval=5, start_period=30, wait=120
@@ -58,9 +62,19 @@ def plan_board(settings: Settings, around: Surroundings) -> ServicePlan | None:
         name=around.names.board,
         title="start LLaMA Board",
         settings="board",
+        preloads=True,
         container=Container(
             image=around.images.llamafactory.reference,
-            command=("llamafactory-cli", "webui"),
+            # Whatever it writes, it writes where it was started; its data sets are in `data` there.
+            command=preloading(
+                (
+                    *("sh", "-ec"),
+                    f"mkdir -p {paths.BOARD}; cd {paths.BOARD}; ln -sfn {paths.DATA} data; "
+                    "exec llamafactory-cli webui",
+                ),
+                BUNDLED_LIBGOMP,
+                where=str(paths.PRELOAD),
+            ),
             environment={
                 **accelerator.environment,
                 **hub_environment(settings.images.mirrors),
@@ -75,7 +89,10 @@ def plan_board(settings: Settings, around: Surroundings) -> ServicePlan | None:
                 Port(internal=BOARD_PORT, external=board.port, bind_address=board.bind_address),
             ),
             shm_bytes=int(settings.host.shm_size_gb * GIB),
+            host_ipc=settings.host.ipc == "host",
             accelerator=accelerator,
+            limits=around.limits,
+            read_only_root=True,
         ),
         healthcheck=Healthcheck(
             tests=_page_opens(BOARD_PORT, "/"), interval=10, start_period=120, wait=300
@@ -97,19 +114,29 @@ def plan_api(
     """
     api = settings.api
     accelerator = plan_accelerator(settings.host)
-    arguments = {**weights.arguments, "template": model.template}
+    arguments = {
+        # Weights that no memory holds; the root of its container is read-only.
+        "offload_folder": str(paths.HF_CACHE / "offload"),
+        **weights.arguments,
+        "template": model.template,
+    }
     return ServicePlan(
         name=around.names.api,
         title=f"start the API of {model.name}",
         settings="api",
         path="/v1",
         built_on=built_on,
+        preloads=True,
         makes_room=accelerator != Accelerator() and settings.host.gpu.while_training == "free",
         container=Container(
             image=around.images.llamafactory.reference,
-            command=(
-                *("llamafactory-cli", "api"),
-                *(f"--{key}={value}" for key, value in arguments.items()),
+            command=preloading(
+                (
+                    *("llamafactory-cli", "api"),
+                    *(f"--{key}={value}" for key, value in arguments.items()),
+                ),
+                BUNDLED_LIBGOMP,
+                where=str(paths.PRELOAD),
             ),
             environment={
                 **accelerator.environment,
@@ -122,7 +149,10 @@ def plan_api(
             network=around.names.network,
             ports=(Port(internal=API_PORT, external=api.port, bind_address=api.bind_address),),
             shm_bytes=int(settings.host.shm_size_gb * GIB),
+            host_ipc=settings.host.ipc == "host",
             accelerator=accelerator,
+            limits=around.limits,
+            read_only_root=True,
         ),
         # A large model takes minutes to load.
         healthcheck=Healthcheck(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from plan import paths
+from plan.container import Limits
 from plan.image import ImagesPlan
 from plan.owner import Owner
 from plan.volume import VolumesPlan
@@ -30,6 +31,7 @@ class Surroundings:
     images: ImagesPlan
     volumes: VolumesPlan
     names: PhysicalNames
+    limits: Limits
 
     def name(self, *parts: str) -> str:
         """A name on the engine."""

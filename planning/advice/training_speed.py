@@ -26,12 +26,12 @@ def about_training_speed(settings: Settings, facts: HostFacts) -> Iterator[Probl
 
 def _about_the_host(settings: Settings) -> Iterator[Problem]:
     host = settings.host
-    if host.hardware != "cpu" and host.shm_size_gb < USUAL_SHM_GB:
+    if host.hardware != "cpu" and host.ipc != "host" and host.shm_size_gb < USUAL_SHM_GB:
         yield Problem(
             "host.shm_size_gb",
             f"{host.shm_size_gb:g}",
             "data loaders and GPUs exchange their data there, and wait when it is short",
-            f"Set it to {USUAL_SHM_GB} or 32",
+            f"Set it to {USUAL_SHM_GB} or 32, or host.ipc to host",
         )
 
 

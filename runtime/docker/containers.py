@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from plan import labels
-from plan.container import Accelerator, Container, Mount
+from plan.container import HOST_IPC, NO_CAPABILITIES, Accelerator, Container, Limits, Mount
 from plan.owner import Owner
 from runtime.docker.engine import Engine
 from runtime.failure import EngineError, MissingError, StepError
@@ -53,7 +53,9 @@ def body(container: Container, given: Mapping[str, str]) -> dict[str, Any]:
             _mount_body(mount) for mount in (*container.mounts, *container.accelerator.mounts)
         ],
         "NetworkMode": container.network,
-        "ShmSize": container.shm_bytes,
+        **_privileges_body(container),
+        **_limits_body(container.limits),
+        **({"IpcMode": HOST_IPC} if container.host_ipc else {"ShmSize": container.shm_bytes}),
         **_accelerator_body(container.accelerator),
     }
     return {
@@ -74,6 +76,26 @@ def _mount_body(mount: Mount) -> dict[str, Any]:
     }
 
 
+def _privileges_body(container: Container) -> dict[str, Any]:
+    return {
+        "CapDrop": list(NO_CAPABILITIES),
+        "CapAdd": list(container.capabilities),
+        "SecurityOpt": list(container.security_opts),
+        "ReadonlyRootfs": container.read_only_root,
+        "Tmpfs": dict(container.tmpfs),
+    }
+
+
+def _limits_body(limits: Limits) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    if limits.memory_bytes is not None:
+        # Unset, the engine allows as much swap again.
+        config |= {"Memory": limits.memory_bytes, "MemorySwap": limits.memory_bytes}
+    if limits.processes is not None:
+        config["PidsLimit"] = limits.processes
+    return config
+
+
 def _accelerator_body(accelerator: Accelerator) -> dict[str, Any]:
     """What `docker run --gpus, --device, --group-add` send."""
     config: dict[str, Any] = {}
@@ -87,8 +109,6 @@ def _accelerator_body(accelerator: Accelerator) -> dict[str, Any]:
         ]
     if accelerator.groups:
         config["GroupAdd"] = list(accelerator.groups)
-    if accelerator.security_opts:
-        config["SecurityOpt"] = list(accelerator.security_opts)
     return config
 
 

@@ -34,13 +34,15 @@ class Diagnosis:
 
 
 _OUT_OF_RAM = Diagnosis(
-    cause="the kernel ended it because the host's memory ran out",
-    way_out="Stop what else uses memory (docker stats), or take a host with more memory",
+    cause="the kernel ended it because memory ran out: the host's, or host.limits.memory_gb",
+    way_out="Stop what else uses memory (docker stats), raise the limit, or take a host with more "
+    "memory",
 )
 _TRAINING_OUT_OF_RAM = Diagnosis(
     cause=_OUT_OF_RAM.cause,
     way_out="Stop what else uses memory (docker stats), lower "
-    "training_runs[].per_device_train_batch_size or .cutoff_len, or take a host with more memory",
+    "training_runs[].per_device_train_batch_size or .cutoff_len, raise the limit, or take a host "
+    "with more memory",
 )
 _KILLED = Diagnosis(
     cause="it was killed from outside (docker kill, or the host's memory ran out)",
@@ -111,12 +113,3 @@ def _find(text: str) -> tuple[Symptom, str] | None:
 def ran_out_of_static_tls(log: str) -> bool:
     """Whether preloading the library would have helped (F5)."""
     return re.search(STATIC_TLS, log) is not None
-
-
-def preloading(command: tuple[str, ...], pattern: str) -> tuple[str, ...]:
-    """The same command with the library preloaded; the glob is resolved inside the container."""
-    script = (
-        'for library in $1; do [ -e "$library" ] && export LD_PRELOAD="$library" && break; done; '
-        'shift; exec "$@"'
-    )
-    return ("sh", "-c", script, "preload", pattern, *command)

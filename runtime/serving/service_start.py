@@ -1,22 +1,22 @@
 """A service that must answer before anything is built on it.
 
 One that exits is told at once, with its last words; the engine would start it again for ever. One
-that was stopped by hand is started again.
+that was stopped by hand is started again, and so is one that a preloaded library helps.
 """
 
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from plan import labels
+from plan import labels, paths
 from plan.step import Request, ServiceStartStep
-from runtime.docker import containers
+from runtime.docker import archive, containers
 from runtime.docker.engine import Engine
 from runtime.docker.execution import execute
 from runtime.docker.follow import read_log
 from runtime.failure import MissingError, StepError
 from runtime.program import say
-from runtime.progress.diagnosis import diagnose
+from runtime.progress.diagnosis import diagnose, ran_out_of_static_tls
 from runtime.progress.progress import QUIET_SECONDS, clean, duration, mask
 from runtime.steps.gpu_memory import has_made_room
 
@@ -42,11 +42,18 @@ def converge(request: Request[ServiceStartStep]) -> Mapping[str, str]:
         say(f"{step.title}: it was stopped; starting it")
         containers.start(engine, step.name, step.name)
     began = said = time.monotonic()
+    may_preload = step.preloads
     while not _answers(engine, step):
         state, now = _state(engine, step), time.monotonic()
         if _has_made_room(engine, request):
             return _made_room(step)
-        if _has_failed(state):
+        if _has_failed(state) and may_preload and ran_out_of_static_tls(_log(engine, step)):
+            may_preload = False
+            say(
+                f"{step.title}: the static TLS block is exhausted: once more with libgomp preloaded"
+            )
+            _preload(engine, step)
+        elif _has_failed(state):
             raise StepError(_failure(engine, step, state))
         if now - began > step.deadline_seconds:
             raise StepError(_overdue(engine, step))
@@ -99,8 +106,15 @@ def _has_failed(state: Mapping[str, Any]) -> bool:
     return state["Status"] in ("exited", "dead", "restarting") or bool(state["RestartCount"])
 
 
+def _preload(engine: Engine, step: ServiceStartStep) -> None:
+    """Started again by hand, it has been started for the first time."""
+    containers.stop(engine, step.name)
+    archive.put_files(engine, step.name, str(paths.OUTPUT), {paths.PRELOAD.name: b""})
+    containers.start(engine, step.name, step.name)
+
+
 def _failure(engine: Engine, step: ServiceStartStep, state: Mapping[str, Any]) -> str:
-    log = _log(engine, step, lines=LOG_TAIL)
+    log = _log(engine, step)
     found = diagnose(
         log,
         failed=step.settings,
@@ -125,7 +139,7 @@ def _overdue(engine: Engine, step: ServiceStartStep) -> str:
     )
 
 
-def _log(engine: Engine, step: ServiceStartStep, *, lines: int) -> str:
+def _log(engine: Engine, step: ServiceStartStep, *, lines: int = LOG_TAIL) -> str:
     """The end of its log, without the secrets that its environment holds."""
     environment = containers.inspect(engine, step.name)["Config"]["Env"] or ()
     given = dict(entry.partition("=")[::2] for entry in environment)

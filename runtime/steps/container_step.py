@@ -16,6 +16,7 @@ from typing import Any
 
 from plan import labels, paths
 from plan.marker import ArtefactMarker
+from plan.preload import preloading
 from plan.step import ContainerStepPlan, Request, StepPlan, StepResult
 from runtime.docker import archive, containers
 from runtime.docker.engine import Engine, in_parallel
@@ -23,7 +24,7 @@ from runtime.docker.follow import DeadlinePassedError, follow, read_log
 from runtime.docker.marker_files import marker_file, write_marker
 from runtime.failure import EngineError, MissingError, StepError
 from runtime.program import Interrupted, say
-from runtime.progress.diagnosis import preloading, ran_out_of_static_tls
+from runtime.progress.diagnosis import ran_out_of_static_tls
 from runtime.progress.progress import clean, duration, mask
 from runtime.progress.step_failure import tell_failure, tell_overdue
 from runtime.progress.step_progress import StepProgress

@@ -68,6 +68,23 @@ class HostMinimumSettings(StrictModel):
     disk_gb: Annotated[float, Field(gt=0, description="Free at the engine's data root, GB.")] = 50
 
 
+class LimitsSettings(StrictModel):
+    """What no container of the stack may exceed."""
+
+    memory_gb: Annotated[
+        float | None,
+        Field(
+            ge=0.1,
+            description="Memory of each container, GB; one that needs more is ended. Unset: the "
+            "host's.",
+        ),
+    ] = None
+    processes: Annotated[
+        int,
+        Field(ge=64, description="Processes and threads of each step's container."),
+    ] = 16384
+
+
 class HostSettings(StrictModel):
     """The machine that the Docker engine runs on."""
 
@@ -94,3 +111,22 @@ class HostSettings(StrictModel):
     shm_size_gb: Annotated[
         float, Field(gt=0, description="Shared memory of training containers, GB (F6).")
     ] = 16
+    ipc: Annotated[
+        Literal["private", "host"],
+        Field(
+            description="host: containers that train, the Board and the API have the host's shared "
+            "memory, whatever its size, and see what else uses it. private: `shm_size_gb` of "
+            "their own."
+        ),
+    ] = "private"
+    limits: LimitsSettings = LimitsSettings()
+
+    @model_validator(mode="after")
+    def _one_size_of_shared_memory(self) -> Self:
+        if self.ipc == "host" and "shm_size_gb" in self.model_fields_set:
+            raise rule_error(
+                f"shm_size_gb {self.shm_size_gb:g} with ipc host: the host's shared memory has the "
+                "size that the host gave it",
+                "remove shm_size_gb, or set ipc to private",
+            )
+        return self

@@ -205,7 +205,7 @@ class TestEngineResources:
     ) -> None:
         deploy(plan)
         for container in engine.all(CONTAINER):
-            assert list(container.request.replaceOnChanges) == ["mounts"]
+            assert "mounts" in container.request.replaceOnChanges
             assert container.request.deleteBeforeReplace, "two of one port cannot be there"
 
     def test_a_host_directory_takes_the_place_of_a_volume(

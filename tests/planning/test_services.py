@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from plan import paths
+from plan.container import GIB, Container
 from plan.pipeline import PipelinePlan
 from plan.service import ServicePlan
 from tests.planning.conftest import step_of
@@ -39,10 +41,16 @@ class TestBoard:
     def test_it_listens_where_the_engine_publishes_it(self, plan_with: PlanWith) -> None:
         board = plan_with(lambda d: d.update(board={"port": 7000, "share": True})).board
         assert board
-        assert board.container.command == ("llamafactory-cli", "webui")
+        assert board.container.command[-1].endswith("exec llamafactory-cli webui")
         assert board.container.environment["GRADIO_SERVER_PORT"] == str(board.port.internal)
         assert board.container.environment["GRADIO_SHARE"] == "1"
         assert (board.port.external, board.port.bind_address) == (7000, "127.0.0.1")
+
+    def test_it_works_in_the_output_volume(self, plan_with: PlanWith) -> None:
+        plan = plan_with()
+        assert plan.board
+        assert "cd /app/output/board;" in plan.board.container.command[-1]
+        assert plan.volumes.holding("/app/output/board") == plan.volumes.output
 
     def test_it_sees_data_output_and_cache(self, plan_with: PlanWith) -> None:
         board = plan_with().board
@@ -68,8 +76,9 @@ class TestApi:
     ) -> None:
         plan, api = self.with_api(plan_with, lambda document: None)
         (guide,) = plan.models
-        assert api.container.command[:2] == ("llamafactory-cli", "api")
+        assert api.container.command[6:8] == ("llamafactory-cli", "api")
         assert options(api) == {
+            "offload_folder": "/root/.cache/huggingface/offload",
             "model_name_or_path": str(step_of(guide, "base-model").artefact),
             "adapter_name_or_path": str(step_of(guide, "training-run").artefact),
             "template": "llama3",
@@ -105,6 +114,32 @@ class TestApi:
         _, api = self.with_api(plan_with, lambda d: d["models"][0].update(base_model=base))
         assert api.secret_environment == ("API_KEY",)
         assert api.container.environment["HF_HUB_OFFLINE"] == "1"
+
+
+def test_what_serves_with_libgomp_preloads_it_once_that_is_called_for(plan_with: PlanWith) -> None:
+    plan = plan_with(lambda d: d.update(api={"enabled": True}))
+    preloading = {service.settings for service in plan.services if service.preloads}
+    assert preloading == {"board", "api"}
+    for service in plan.services:
+        assert (str(paths.PRELOAD) in service.container.command) == service.preloads
+
+
+def test_shared_memory_is_a_size_of_their_own_or_the_hosts(plan_with: PlanWith) -> None:
+    def container(host: dict[str, Any], noun: str) -> Container:
+        plan = plan_with(lambda d: (d["host"].update(host), d.update(api={"enabled": True})))
+        assert plan.board
+        assert plan.api
+        places = {
+            "board": plan.board.container,
+            "api": plan.api.container,
+            "sft": step_of(plan.models[0], "training-run").container,
+        }
+        return places[noun]
+
+    for noun in ("board", "api", "sft"):
+        own, hosts = container({"shm_size_gb": 2}, noun), container({"ipc": "host"}, noun)
+        assert (own.shm_bytes, own.host_ipc) == (2 * GIB, False)
+        assert hosts.host_ipc
 
 
 def test_every_service_says_when_it_answers(plan_with: PlanWith) -> None:

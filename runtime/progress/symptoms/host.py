@@ -16,8 +16,8 @@ SYMPTOMS = (
         r"|unable to write to file </torch_|/dev/shm[^\n]*no space left|Signal 7 \(SIGBUS\)"
         r"|no space left on device[^\n]*/dev/shm|Error while creating shared memory segment",
         "shared memory ran out",
-        "Raise host.shm_size_gb (16 or 32 is usual), or load the data in fewer processes: "
-        "training_runs[].arguments: {dataloader_num_workers: 0}",
+        "Raise host.shm_size_gb (16 or 32 is usual), set host.ipc to host, or load the data in "
+        "fewer processes: training_runs[].arguments: {dataloader_num_workers: 0}",
     ),
     symptom(
         r"no space left on device|disk quota exceeded|\[Errno 28\]",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.progress.diagnosis import diagnose, preloading, ran_out_of_static_tls
+from runtime.progress.diagnosis import diagnose, ran_out_of_static_tls
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,3 @@ def test_a_silent_failure_is_told_as_one():
 def test_only_the_static_tls_block_calls_for_preloading():
     assert ran_out_of_static_tls("x: cannot allocate memory in static TLS block")
     assert not ran_out_of_static_tls("cannot allocate memory")
-
-
-def test_preloading_keeps_the_command_as_it_is():
-    command = ("sh", "-ec", "echo 'a b'")
-    assert preloading(command, "/lib/*.so")[-3:] == command

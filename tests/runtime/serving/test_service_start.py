@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from plan import paths
+from plan.preload import preloading
 from plan.step import ServiceStartStep
 from tests.runtime.conftest import IMAGE, Bench, Heard, Outcome
 
@@ -17,13 +19,14 @@ SOON_SECONDS = 15
 ANSWERS = "touch /tmp/answers; exec sleep 600"
 
 
-def make(bench: Bench, script: str, **given: Any) -> ServiceStartStep:
-    """A service that runs a shell script, created as the provider does; it answers once it has
-    made the file /tmp/answers.
+def make(bench: Bench, script: str | tuple[str, ...], **given: Any) -> ServiceStartStep:
+    """A service that runs a shell script, or a command, created as the provider does.
+
+    It answers once it has made the file /tmp/answers.
     """
     container = bench.client.containers.create(
         IMAGE,
-        ["sh", "-ec", script],
+        ["sh", "-ec", script] if isinstance(script, str) else list(script),
         name=f"{bench.stack}-api",
         network_mode="none",
         restart_policy={"Name": "unless-stopped"},
@@ -72,6 +75,34 @@ def test_one_that_ends_at_its_start_is_told_at_once_with_its_last_words(bench: B
     assert "training_runs" not in outcome.words
     assert "configured in api" in outcome.words
     assert f"docker logs {step.name}" in outcome.words
+
+
+@pytest.mark.capability("F5")
+def test_an_exhausted_static_tls_block_is_answered_by_preloading(bench: Bench):
+    script = (
+        '[ -n "$LD_PRELOAD" ] || { echo "libgomp: cannot allocate memory in static TLS block"; '
+        f"exit 1; }}; {ANSWERS}"
+    )
+    command = preloading(
+        ("sh", "-ec", script), "/lib/*-linux-gnu/libm.so.6", where=str(paths.PRELOAD)
+    )
+    volume = {bench.make_volume(): {"bind": str(paths.OUTPUT), "mode": "rw"}}
+    confined = {"read_only": True, "tmpfs": {"/tmp": ""}, "cap_drop": ["ALL"]}
+    step = replace(make(bench, command, volumes=volume, **confined), preloads=True)
+    outcome = converge(bench, step)
+    assert outcome.code == 0, outcome.words
+    assert "once more with libgomp preloaded" in outcome.words
+    assert bench.shell(f"ls {paths.PRELOAD}").strip() == str(paths.PRELOAD)
+
+
+def test_what_preloading_does_not_help_is_told(bench: Bench):
+    script = 'echo "libgomp: cannot allocate memory in static TLS block"; exit 1'
+    volume = {bench.make_volume(): {"bind": str(paths.OUTPUT), "mode": "rw"}}
+    step = replace(make(bench, script, volumes=volume), preloads=True)
+    outcome = converge(bench, step)
+    assert outcome.code == 1
+    assert outcome.words.count("preloaded") == 1
+    assert "static TLS block" in outcome.words
 
 
 def test_one_that_ends_well_has_ended_all_the_same(bench: Bench):
