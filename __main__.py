@@ -13,6 +13,7 @@ from plan.owner import Owner
 from plan.problem import Problem, SettingsError
 from planning.advice.advice import find_accelerator_advice, find_advice
 from planning.advice.gpu_memory import estimates
+from planning.advice.host_grade import tell_host_grade
 from planning.host import ask_about_host, ask_for_tokens, judge_host
 from planning.hub_model import downloads
 from planning.pipeline import plan_pipeline
@@ -49,9 +50,12 @@ def warn(advice: Sequence[Problem]) -> None:
 
 
 has_api_key = bool(config.get("api_key"))
-warn(find_advice(settings, findings.facts, has_api_key=has_api_key))
 for run, needed in estimates(settings, findings.facts).items():
     pulumi.log.info(f"{run}: needs about {needed} on each GPU")
+is_made = not tokens.missing
+warn(find_advice(settings, findings.facts, has_api_key=has_api_key, is_made=is_made))
+for line in tell_host_grade(settings, findings.facts, is_made=is_made):
+    pulumi.log.info(line)
 for model, told in downloads(settings, plan, findings.facts, tokens).items():
     pulumi.log.info(f"{model}: {told.size_gb:.2f} GB are fetched before anything trains")
 # The provider's own way to an engine differs from the docker client's. One whose host is not known

@@ -46,11 +46,11 @@ class ModelFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class HostMinimum:
-    """What the host must at least have."""
+    """What the settings say that the host must at least have."""
 
-    cpu_cores: int
-    memory_gb: float
-    disk_gb: float
+    cpu_cores: int | None
+    memory_gb: float | None
+    disk_gb: float | None
 
 
 @dataclass(frozen=True, kw_only=True)

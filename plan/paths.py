@@ -10,6 +10,9 @@ OUTPUT = PurePosixPath("/app/output")
 HF_CACHE = PurePosixPath("/root/.cache/huggingface")
 OLLAMA_STORE = PurePosixPath("/root/.ollama")
 
+SERVER_REQUESTS = OLLAMA_STORE / f"{labels.NAMESPACE}-requests"
+"""What is handed to the Ollama server for a moment: its container writes to its store alone."""
+
 RUNS = OUTPUT / "runs"
 """One folder per finished step, named by its identity."""
 

@@ -103,12 +103,12 @@ def judge_host(
 
 def _room_problems(settings: Settings, facts: HostFacts, tokens: Tokens) -> Iterator[Problem]:
     """Too little free disk for what is still to be made. A finished stack has used its room."""
-    least = settings.host.minimum.disk_gb
-    if tokens.missing and facts.disk_free_gb is not None and facts.disk_free_gb < least:
+    least, free = settings.host.minimum.disk_gb, facts.disk_free_gb
+    if tokens.missing and least is not None and free is not None and free < least:
         yield Problem(
             "host.minimum.disk_gb",
             f"{least:g}",
-            f"{facts.disk_free_gb:g} GB are free at the engine's data root",
+            f"{free:g} GB are free at the engine's data root",
             "Take a larger host, or lower the minimum if this stack needs less",
         )
 

@@ -54,8 +54,10 @@ ROOMS: Mapping[str, Room] = {
         ),
         longest_module=310,
     ),
+    # `make doctor` judges the host as a preview does.
     "toolchain": Room(
-        packages=frozenset({"docker", "google", "grpc", "httpx", "requests", "yaml"})
+        frozenset({"plan", "runtime"}),
+        packages=frozenset({"docker", "google", "grpc", "httpx", "requests", "yaml"}),
     ),
     # Speaks Pulumi's protocol, whose messages come with its SDK.
     "toolchain/offline/plugins": Room(

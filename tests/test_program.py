@@ -292,6 +292,18 @@ class TestAdvice:
         ]
         assert exports.keys() == EXPORTS, "a warning ends nothing"
 
+    def test_the_grade_of_the_host_is_told(
+        self,
+        host: Host,
+        exports: dict[str, Any],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(pulumi.log, "info", said.append)
+        host.facts = HostFacts(cpu_cores=8, memory_gb=32)
+        run_program("demo", preview=True)
+        assert [line for line in said if line.startswith("hardware of the host: recommended")]
+
     @pytest.mark.parametrize(
         ("secrets", "warned"),
         [({}, ["api.bind_address is '0.0.0.0'"]), ({"api_key": "sesame"}, [])],

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from runtime.host.gpus import gpu_memory
 from toolchain import versions
 from toolchain.cli import CliRoute, find_cli
-from toolchain.doctor_engine import base_image_row, engine_row, gpu_row
+from toolchain.doctor_engine import base_image_row, engine_row, gpu_row, hardware_row
 from toolchain.doctor_table import Mark, Row, render
 from toolchain.engine import engine_facts
 from toolchain.engine_api import ask_engine
@@ -46,6 +47,8 @@ def examine(
         for image in base_images:
             yield base_image_row(choice.host, image, engine_answers=info is not None)
     yield backend_row(places, os.environ)
+    if info is not None:
+        yield hardware_row(info, None if choice.is_elsewhere else gpu_memory("cuda"))
     yield gpu_row(info, has_gpu=any(Path("/dev").glob("nvidia[0-9]*")))
 
 

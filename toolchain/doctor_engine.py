@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from plan.host_grade import HostSize, describe_grade, grade_of
 from toolchain.doctor_table import Mark, Row
 from toolchain.engine import EngineAction, EngineFacts, choose_action, default_daemon, refusal
 from toolchain.engine_api import EngineInfo, NoAnswerError, get_json
 from toolchain.engine_choice import EngineChoice
 from toolchain.offline.engine_daemon import running_pid
 from toolchain.places import Places
+
+GB = 1000**3
 
 PLANS = {
     EngineAction.JOIN_GROUP: "it runs, but not for this user: setup joins the group docker",
@@ -51,6 +54,21 @@ def base_image_row(host: str, image: str, *, engine_answers: bool) -> Row:
     except NoAnswerError:
         return Row(f"image {image}", Mark.MISSING, plan)
     return Row(f"image {image}", Mark.THERE, str(found.get("Id", ""))[:19])
+
+
+def hardware_row(info: EngineInfo, gpu_memory: Sequence[int] | None) -> Row:
+    """Describe the engine's host, as a preview judges it; a GPU only where there is one.
+
+    `gpu_memory`: bytes of each, None where no driver here tells of them.
+    """
+    there = info.data_root.exists()
+    size = HostSize(
+        cpu_cores=info.cpu_cores,
+        memory_gb=round(info.memory_bytes / GB, 1),
+        gpu_memory_gb=round(min(gpu_memory) / GB, 1) if gpu_memory else None,
+        disk_gb=round(shutil.disk_usage(info.data_root).free / GB, 1) if there else None,
+    )
+    return Row("hardware", Mark.THERE if grade_of(size) else Mark.OPTIONAL, describe_grade(size))
 
 
 def gpu_row(info: EngineInfo | None, *, has_gpu: bool) -> Row:

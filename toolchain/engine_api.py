@@ -37,6 +37,8 @@ class EngineInfo:
     runtimes: tuple[str, ...]
     name: str
     containers_running: int
+    cpu_cores: int = 0
+    memory_bytes: int = 0
 
 
 def ask_engine(host: str, timeout: float = 5.0) -> EngineInfo | None:
@@ -56,6 +58,8 @@ def read_info(host: str, timeout: float = 5.0) -> EngineInfo:
         runtimes=tuple(sorted(info.get("Runtimes") or {})),
         name=str(info.get("OperatingSystem", "")),
         containers_running=int(info.get("ContainersRunning", 0)),
+        cpu_cores=int(info.get("NCPU", 0)),
+        memory_bytes=int(info.get("MemTotal", 0)),
     )
 
 

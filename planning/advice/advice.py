@@ -8,6 +8,7 @@ from plan.problem import Problem
 from planning.advice.devices import found_gb
 from planning.advice.exposure import about_exposure
 from planning.advice.gpu_memory import about_gpu_memory
+from planning.advice.host_grade import about_host_grade
 from planning.advice.serving import about_serving
 from planning.advice.training_rows import about_training_rows
 from planning.advice.training_speed import about_training_speed
@@ -15,14 +16,16 @@ from stack_configs.settings.root import Settings
 
 
 def find_advice(
-    settings: Settings, facts: HostFacts, *, has_api_key: bool = False
+    settings: Settings, facts: HostFacts, *, has_api_key: bool = False, is_made: bool = False
 ) -> list[Problem]:
     """What may go wrong, or slowly. `facts` are empty where nobody looked.
 
-    `has_api_key`: whether clients of the API have to send a key.
+    `has_api_key`: whether clients of the API have to send a key. `is_made`: whether all work of
+    the stack is there.
     """
     return [
         *about_gpu_memory(settings, facts, found_gb(facts)),
+        *about_host_grade(settings, facts, is_made=is_made),
         *about_serving(settings),
         *about_exposure(settings, has_api_key=has_api_key),
         *about_training_speed(settings, facts),

@@ -21,10 +21,10 @@ DEVICE_NODES = {
 def size_problems(snapshot: Snapshot, minimum: HostMinimum) -> Iterator[Problem]:
     """Too few cores, too little memory."""
     cores, memory = snapshot.info.get("NCPU", 0), snapshot.info.get("MemTotal", 0) / GB
-    if cores < minimum.cpu_cores:
+    if minimum.cpu_cores is not None and cores < minimum.cpu_cores:
         found = f"the engine's host has {cores} CPU cores"
         yield _too_little("cpu_cores", f"{minimum.cpu_cores}", found)
-    if memory < minimum.memory_gb:
+    if minimum.memory_gb is not None and memory < minimum.memory_gb:
         found = f"the engine's host has {memory:.1f} GB of memory"
         yield _too_little("memory_gb", f"{minimum.memory_gb:g}", found)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from plan.paths import OLLAMA_STORE, SERVER_REQUESTS
 from runtime.docker import archive
 from runtime.docker.engine import Engine
 from runtime.docker.execution import TIMED_OUT, Execution, execute
@@ -18,7 +19,6 @@ from runtime.progress.progress import CommandWords, clean
 
 PATIENCE_SECONDS = 60.0
 RETRY_SECONDS = 0.5
-UPLOADS = "/tmp"  # noqa: S108 - inside the server's container
 
 BETWEEN_ANSWERS = "\x1e"
 POST = r"""
@@ -65,7 +65,7 @@ class Ollama:
     def put_modelfile(self, model: str, modelfile: str) -> None:
         """Put the Modelfile of a model to where `create` takes it from."""
         name = _modelfile(model).name
-        archive.put_files(self._engine, self._server, UPLOADS, {name: modelfile.encode()})
+        self._put({name: modelfile.encode()})
 
     def create(self, model: str, quantize: str | None) -> None:
         """Make a model from its Modelfile, telling how it goes."""
@@ -79,6 +79,7 @@ class Ollama:
         command = ["ollama", "create", model, "-f", str(_modelfile(model)), *how]
         made = execute(self._engine, self._server, command, seconds=self._left(), on_words=tell)
         self._demand(made, command)
+        self.remove_folders([str(_modelfile(model))])
 
     def ask(self, model: str, prompt: str) -> str:
         """The model's answer to one prompt."""
@@ -91,13 +92,13 @@ class Ollama:
         """What the server's API answers to each of these, in order."""
         # Several models may be made at a time.
         requests = f"requests-{secrets.token_hex(8)}"
-        folder = f"{UPLOADS}/{requests}"
+        folder = str(SERVER_REQUESTS / requests)
         names = [f"{index:03}.json" for index in range(len(bodies))]
         files = {
             f"{requests}/{name}": json.dumps(body, ensure_ascii=False).encode()
             for name, body in zip(names, bodies, strict=True)
         }
-        archive.put_files(self._engine, self._server, UPLOADS, files)
+        self._put(files)
         command = ["bash", "-c", POST, "post", path, *(f"{folder}/{name}" for name in names)]
         answered = self._execute(command)
         self._demand(answered, ["POST", path])
@@ -126,10 +127,15 @@ class Ollama:
             self._demand(self._execute(command), command)
 
     def remove_folders(self, folders: Sequence[str]) -> None:
-        """Remove folders of the store that are not Ollama's own."""
+        """Remove folders, or files, of the store that are not Ollama's own."""
         if folders:
             command = ["rm", "-rf", "--", *folders]
             self._demand(self._execute(command), command)
+
+    def _put(self, files: Mapping[str, bytes]) -> None:
+        root, folder = str(OLLAMA_STORE), SERVER_REQUESTS.name
+        content = {f"{folder}/{name}": text for name, text in files.items()}
+        archive.put_files(self._engine, self._server, root, content, folder=folder)
 
     def _execute(self, command: Sequence[str]) -> Execution:
         return execute(self._engine, self._server, command, seconds=self._left())
@@ -170,4 +176,4 @@ def _json_of(response: str) -> Mapping[str, Any]:
 
 def _modelfile(model: str) -> PurePosixPath:
     """Where the Modelfile of a model lies in the server's container."""
-    return PurePosixPath(UPLOADS) / f"{model.replace('/', '-').replace(':', '-')}.Modelfile"
+    return SERVER_REQUESTS / f"{model.replace('/', '-').replace(':', '-')}.Modelfile"

@@ -61,11 +61,17 @@ class ClusterSettings(StrictModel):
 
 
 class HostMinimumSettings(StrictModel):
-    """What the host must at least have. The defaults are the guide's minimum (H1)."""
+    """What the host must have, or is refused. Unset: the guide's minimum, as advice (H1)."""
 
-    cpu_cores: Annotated[int, Field(ge=1, description="CPU cores that the engine has.")] = 4
-    memory_gb: Annotated[float, Field(gt=0, description="Memory of the host, GB.")] = 16
-    disk_gb: Annotated[float, Field(gt=0, description="Free at the engine's data root, GB.")] = 50
+    cpu_cores: Annotated[
+        int | None, Field(ge=1, description="CPU cores that the engine has. Guide: 4.")
+    ] = None
+    memory_gb: Annotated[
+        float | None, Field(gt=0, description="Memory of the host, GB. Guide: 16.")
+    ] = None
+    disk_gb: Annotated[
+        float | None, Field(gt=0, description="Free at the engine's data root, GB. Guide: 50.")
+    ] = None
 
 
 class LimitsSettings(StrictModel):

@@ -1,5 +1,6 @@
 """What is done about the engine, decided from facts (H2)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,22 @@ class TestDoctorRows:
 
         assert row.mark is mark
         assert ("NVIDIA Container Toolkit" in row.detail) == (has_gpu and mark is Mark.OPTIONAL)
+
+    @pytest.mark.parametrize(
+        ("cores", "gigabytes", "gpus", "mark", "told"),
+        [
+            (2, 8, None, Mark.OPTIONAL, "below the minimum (2 CPU cores, 8 GB of memory); minimum"),
+            (8, 64, None, Mark.THERE, "recommended (8 CPU cores, 64 GB of memory); large models"),
+            (8, 64, [24_000_000_000, 8_000_000_000], Mark.THERE, "minimum (8 CPU cores"),
+        ],
+    )
+    def test_hardware(
+        self, cores: int, gigabytes: int, gpus: list[int] | None, mark: Mark, told: str
+    ) -> None:
+        info = replace(INFO, cpu_cores=cores, memory_bytes=gigabytes * 10**9)
+        row = doctor_engine.hardware_row(info, gpus)
+        assert row.mark is mark
+        assert row.detail.startswith(told)
 
     def test_a_missing_cli_says_how_it_would_come(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -82,7 +82,7 @@ def test_nothing_is_said_where_nothing_does(
 
 
 def test_a_merge_that_will_swap(advice: Callable[..., dict[str, str]]) -> None:
-    host = {"hardware": "cuda", "gpu": {"memory_gb": 24}}
+    host = {"hardware": "cuda", "gpu": {"memory_gb": 24}, "minimum": {"memory_gb": 8}}
     found = advice(host, HostFacts(memory_gb=8.0), hub="meta-llama/Meta-Llama-3-8B-Instruct")
     assert found == {
         "models[0].merge.export_device": (
