@@ -7,6 +7,7 @@ and `docker network ls` with `--filter label=finetune-stack.stack` show what to 
 import json
 import signal
 import time
+from pathlib import Path
 from typing import Any, cast
 
 import docker
@@ -18,6 +19,7 @@ from tests.integration.stack import Stack, Update
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1800)]
 
+BOARD_TRAINING = Path(__file__).with_name("board_training.py")
 STAGES = ("base-model", "sft", "merge", "gguf-conversion")
 
 
@@ -82,6 +84,16 @@ def trained_answer(stack: Stack) -> tuple[str, str]:
     return row["instruction"], row["output"]
 
 
+def trained_in_the_board(engine: Engine, stack: Stack) -> list[str]:
+    """What the Board offers as adapters of its custom model, from the directory it works in."""
+    board = engine.containers(stack)[f"{stack.physical_name}-board"]
+    ask = "from llamafactory.webui.control import list_checkpoints as ls; import os, json; "
+    ask += 'os.chdir("/proc/1/cwd"); print("found", json.dumps(ls("Custom", "lora").choices))'
+    said = board.exec_run(["python", "-c", ask]).output.decode()
+    (line,) = [line for line in said.splitlines() if line.startswith("found")]
+    return [name for name, _ in json.loads(line.removeprefix("found"))]
+
+
 class TestDemo:
     @pytest.mark.capability("F1", "F3", "F7", "D1", "D2", "D3", "D4", "T2", "E2", "E3", "E4", "E5")
     def test_one_up_leads_to_a_model_that_answers(self, stack: Stack, engine: Engine):
@@ -116,6 +128,13 @@ class TestDemo:
             f"{stack.physical_name}-ollama-server",
             f"{stack.physical_name}-board",
         }
+
+    def test_no_service_has_more_powers_than_it_needs(self, stack: Stack, engine: Engine):
+        for name, container in engine.containers(stack).items():
+            status = container.exec_run(["cat", "/proc/1/status"]).output.decode().split()
+            assert status[status.index("CapEff:") + 1] == "0" * 16, name
+            assert status[status.index("NoNewPrivs:") + 1] == "1", name
+            assert container.exec_run(["touch", "/x"]).exit_code != 0, name
 
     def test_a_second_up_changes_nothing_and_starts_nothing(self, stack: Stack, engine: Engine):
         moment = time.time()
@@ -183,12 +202,25 @@ class TestChanges:
         assert ask(stack, question) == answer
         assert changed(succeeded(stack.up())) == {}
 
+    @pytest.mark.capability("T1")
+    def test_the_boards_train_tab_trains(self, stack: Stack, engine: Engine):
+        board = engine.containers(stack)[f"{stack.physical_name}-board"]
+        found = board.exec_run(["sh", "-c", "dirname /app/output/runs/*/tokenizer.json"])
+        model, dataset = found.output.decode().split()[0], stack.settings["datasets"][0]["name"]
+        given = [model, stack.model["template"], dataset, "by-hand"]
+        trained = board.exec_run(["python", "-c", BOARD_TRAINING.read_text(), *given])
+        assert trained.exit_code == 0, trained.output.decode()
+        assert trained_in_the_board(engine, stack) == ["by-hand"], trained.output.decode()
+
     def test_a_service_removed_by_hand_comes_back(self, stack: Stack, engine: Engine):
         engine.containers(stack)[f"{stack.physical_name}-board"].remove(force=True)
         succeeded(stack.refresh())
         # Its container, and the step that waits until it answers.
         assert changed(succeeded(stack.up())) == {"create": 1, "update": 1}
         assert "LLaMA" in httpx.get(stack.outputs()["board_url"], timeout=30).text
+
+    def test_what_the_board_has_trained_is_still_there(self, stack: Stack, engine: Engine):
+        assert trained_in_the_board(engine, stack) == ["by-hand"]
 
     @pytest.mark.parametrize("gone", ["removed", "stopped"])
     def test_a_server_that_is_gone_comes_back_without_a_refresh(
