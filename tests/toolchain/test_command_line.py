@@ -52,7 +52,7 @@ def bare(tmp_path: Path) -> Path:
     (tmp_path / "home").mkdir()
     for name in ("Makefile", "Pulumi.yaml", "Pulumi.demo.yaml"):
         shutil.copy(REPOSITORY / name, tmp_path)
-    for name in ("toolchain", "stack_configs"):
+    for name in ("plan", "runtime", "stack_configs", "toolchain"):
         shutil.copytree(
             REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__")
         )
