@@ -185,9 +185,9 @@ class TestJudgement:
         return caught.value.problems
 
     def test_everything_is_told_at_once(self, settings_with: SettingsWith) -> None:
-        report = HostFindings(facts=HostFacts(disk_free_gb=3), problems=(self.PROBLEM,))
+        findings = HostFindings(facts=HostFacts(disk_free_gb=3), problems=(self.PROBLEM,))
         settings = settings_with(lambda d: d["host"].update(minimum={"disk_gb": 50}))
-        hardware, room = self.problems(settings, report)
+        hardware, room = self.problems(settings, findings)
         assert hardware == self.PROBLEM
         assert str(room) == (
             "host.minimum.disk_gb is 50: 3 GB are free at the engine's data root. Take a larger "
@@ -209,8 +209,8 @@ class TestJudgement:
     ) -> None:
         settings = settings_with(lambda d: d["host"].update(minimum={"disk_gb": 50}))
         judged(settings, HostFindings(facts=facts), tokens)
-        report = HostFindings(facts=facts, problems=(self.PROBLEM,))
-        assert self.problems(settings, report, tokens) == (self.PROBLEM,)
+        findings = HostFindings(facts=facts, problems=(self.PROBLEM,))
+        assert self.problems(settings, findings, tokens) == (self.PROBLEM,)
 
     def test_the_guides_minimum_refuses_nobody(self, settings_with: SettingsWith) -> None:
         judged(settings_with(), HostFindings(facts=HostFacts(disk_free_gb=3)), self.MISSING)
