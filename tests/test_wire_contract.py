@@ -223,6 +223,7 @@ def test_what_components_send_is_what_programs_read(plan: PipelinePlan, deploy: 
             deadline_seconds=service.healthcheck.wait,
             settings=service.settings,
             secret_environment=service.secret_environment,
+            preloads=service.preloads,
         )
         for service in plan.services
     }

@@ -32,7 +32,7 @@ def test_a_known_line_names_the_way_out_and_is_shown(line: str, named: str):
 
 def test_what_the_kernel_says_counts_more_than_any_log():
     found = diagnose("CUDA out of memory", failed="training-run", exit_code=137, out_of_memory=True)
-    assert "host's memory" in found.cause
+    assert "memory ran out: the host's, or host.limits.memory_gb" in found.cause
 
 
 def test_a_killed_step_is_not_searched_for_a_reason_in_vain():
