@@ -4,15 +4,17 @@ STACK ?= demo
 ARGS ?=
 CLEAN ?=
 FROM ?= dev
+MODEL ?=
 
 toolchain := toolchain/bootstrap.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview down new test test-nightly test-fast lint doctor env
+.PHONY: help setup up preview chat down new test test-nightly test-fast lint doctor env
 
 help:
 	@echo "make up         set everything up, converge the stack, print the model's answer"
 	@echo "make preview    show what 'make up' would change; installs and starts nothing"
+	@echo "make chat       talk to the model, in a terminal or a pipe; MODEL= where there are several"
 	@echo "make down       destroy the stack; CLEAN=1 also removes images and downloads"
 	@echo "make new        write the files of a new stack: make new STACK=prod FROM=dev; FROM may be"
 	@echo "                a file such as examples/qlora-12gb, see docs/environments.md"
@@ -27,6 +29,9 @@ help:
 
 setup up preview doctor:
 	@$(toolchain) $@ $(STACK)
+
+chat:
+	@$(toolchain) chat '$(STACK)' $(if $(MODEL),'$(MODEL)')
 
 down:
 	@$(toolchain) down $(STACK) $(if $(filter-out 0,$(CLEAN)),--clean)

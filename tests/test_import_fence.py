@@ -54,9 +54,9 @@ ROOMS: Mapping[str, Room] = {
         ),
         longest_module=310,
     ),
-    # `make doctor` judges the host as a preview does.
+    # `make doctor` judges the host as a preview does, `make chat` finds the server by its name.
     "toolchain": Room(
-        frozenset({"plan", "runtime"}),
+        frozenset({"plan", "planning", "runtime"}),
         packages=frozenset({"docker", "google", "grpc", "httpx", "requests", "yaml"}),
     ),
     # Speaks Pulumi's protocol, whose messages come with its SDK.

@@ -31,6 +31,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("stack", nargs="?", default=DEFAULT_STACK)
         if name == "down":
             command.add_argument("--clean", action="store_true", help="remove downloads too")
+    chat = commands.add_parser("chat", help="talk to a served model in this terminal or pipe")
+    chat.add_argument("stack", nargs="?", default=DEFAULT_STACK)
+    chat.add_argument("model", nargs="?", help="its name; needed where the stack serves several")
     new = commands.add_parser("new", help="write the two files of a new stack")
     new.add_argument("stack", help="its name")
     new.add_argument("source", help="a stack, or a file under stack_configs/, to copy from")
@@ -63,6 +66,7 @@ def dispatch(options: argparse.Namespace, rest: Sequence[str], places: Places) -
     if options.command == "new":
         return _new(options, places)
     act = {"setup": _setup, "doctor": _doctor, "up": _up, "preview": _preview, "down": _down}
+    act["chat"] = _chat
     return act[options.command](options, places, engine_choice(places, options.stack))
 
 
@@ -112,6 +116,19 @@ def _preview(options: argparse.Namespace, places: Places, choice: EngineChoice) 
     cli = find_cli(places)
     assert cli is not None  # noqa: S101 - a row of its own
     return stack.preview(places, options.stack, pulumi_environment(places, cli.folder))
+
+
+def _chat(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:
+    from toolchain import chat  # noqa: PLC0415
+    from toolchain.cli import find_cli  # noqa: PLC0415
+    from toolchain.environment import pulumi_environment  # noqa: PLC0415
+
+    cli = find_cli(places)
+    if cli is None:
+        msg = "there is no Pulumi CLI yet: run `make setup` first"
+        raise ToolchainError(msg)
+    environment = pulumi_environment(places, cli.folder)
+    return chat.chat(places, choice, options.stack, options.model, environment)
 
 
 def _down(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:

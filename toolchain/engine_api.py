@@ -11,7 +11,8 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,13 +73,48 @@ def get_json(host: str, path: str, timeout: float = 5.0) -> dict[str, Any]:
     return answer
 
 
+@contextmanager
+def reached(host: str) -> Iterator[str]:
+    """Give an address for several calls: an engine behind ssh is reached once for all of them."""
+    if not host.startswith("ssh://"):
+        yield host
+        return
+    with SshRelay(host) as relay:
+        yield relay.address
+
+
+def post_json(address: str, path: str, body: object = None) -> dict[str, Any]:
+    """Send JSON and read what the engine answers with; raises `NoAnswerError` with its words."""
+    connection = open_connection(address, SSH_SECONDS)
+    try:
+        response = send(connection, path, body)
+        content = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAnswerError(str(error) or type(error).__name__) from error
+    finally:
+        connection.close()
+    answer = json.loads(content or b"{}")
+    if response.status >= http.client.BAD_REQUEST:
+        raise NoAnswerError(str(answer.get("message", response.reason)))
+    return dict(answer)
+
+
+def send(
+    connection: http.client.HTTPConnection, path: str, body: object, **headers: str
+) -> http.client.HTTPResponse:
+    """Send JSON; what is answered is the caller's to read."""
+    told = {"Host": "docker", "Content-Type": "application/json", **headers}
+    connection.request("POST", path, body=json.dumps(body), headers=told)
+    return connection.getresponse()
+
+
 def get(host: str, path: str, timeout: float = 5.0) -> bytes:
     """Read one answer of the engine's API; raises `NoAnswerError`."""
     if not host.startswith("ssh://"):
-        return _get(_connection(host, timeout), path)
+        return _get(open_connection(host, timeout), path)
     with SshRelay(host) as relay:
         try:
-            return _get(_connection(relay.address, max(timeout, SSH_SECONDS)), path)
+            return _get(open_connection(relay.address, max(timeout, SSH_SECONDS)), path)
         except NoAnswerError as error:
             raise NoAnswerError(relay.last_words() or str(error)) from error
 
@@ -108,9 +144,10 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _connection(
+def open_connection(
     host: str, timeout: float, environ: Mapping[str, str] = os.environ
 ) -> http.client.HTTPConnection:
+    """Give a connection to the engine at unix:// or tcp://."""
     parts = urlsplit(host)
     if parts.scheme == "unix":
         return _UnixConnection(parts.path, timeout)

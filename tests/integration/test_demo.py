@@ -6,6 +6,8 @@ and `docker network ls` with `--filter label=finetune-stack.stack` show what to 
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +17,8 @@ import httpx
 import pytest
 
 from tests.integration.conftest import Engine
-from tests.integration.stack import Stack, Update
+from tests.integration.stack import PROJECT, Stack, Update
+from tests.terminal import Terminal
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1800)]
 
@@ -155,6 +158,42 @@ class TestDemo:
         assert preview.returncode == 0, preview.stdout
         assert engine.started_since(stack, moment) == []
         assert changed(succeeded(stack.up())) == {}
+
+
+class TestChat:
+    """`make chat` is Ollama's own, through the engine."""
+
+    def command(self, stack: Stack, *model: str) -> list[str]:
+        return [sys.executable, "-m", "toolchain", "chat", stack.name, *model]
+
+    def test_at_a_terminal_with_history_to_its_end(self, stack: Stack):
+        question, answer = trained_answer(stack)
+        terminal = Terminal(self.command(stack), stack.environment)
+        terminal.see(b">>> ")
+        terminal.press(f"{question}\r".encode())
+        terminal.see(answer.encode())
+        terminal.see(b">>> ")
+        # The prompt is Ollama's to keep when an answer or a line is broken off.
+        terminal.press(b"\x03")
+        terminal.see(b"/bye to exit")
+        terminal.press(b"\x1b[A\r")
+        terminal.see(question.encode())
+        terminal.press(b"\x04")
+        assert terminal.end() == 0
+
+    def test_in_a_pipe(self, stack: Stack):
+        question, answer = trained_answer(stack)
+        said = subprocess.run(
+            self.command(stack, "stack-guide"),
+            cwd=PROJECT,
+            env=stack.environment,
+            input=question,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (said.returncode, said.stdout.strip(), said.stderr) == (0, answer, "")
 
 
 class TestChanges:

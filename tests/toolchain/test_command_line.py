@@ -52,7 +52,7 @@ def bare(tmp_path: Path) -> Path:
     (tmp_path / "home").mkdir()
     for name in ("Makefile", "Pulumi.yaml", "Pulumi.demo.yaml"):
         shutil.copy(REPOSITORY / name, tmp_path)
-    for name in ("plan", "runtime", "stack_configs", "toolchain"):
+    for name in ("plan", "planning", "runtime", "stack_configs", "toolchain"):
         shutil.copytree(
             REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__")
         )
