@@ -111,6 +111,11 @@ class Stack:
     def write_settings(self) -> None:
         (self.home / "settings.yaml").write_text(yaml.safe_dump(self.settings))
 
+    def set_secret(self, key: str, value: str) -> None:
+        """As an operator does who keeps it out of the shell's history."""
+        done = self._pulumi(["config", "set", "--secret", key, *self._which()], given=value)
+        assert done.returncode == 0, done.stdout
+
     def up(self, *, targets: Sequence[str] = ()) -> Update:
         """An up of everything, or of the resources with these names (globs) alone."""
         only = [word for target in targets for word in ("--target", f"**::{target}")]
@@ -200,11 +205,14 @@ class Stack:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def _pulumi(self, command: list[str], cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+    def _pulumi(
+        self, command: list[str], cwd: Path = PROJECT, *, given: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["pulumi", *command],
             cwd=cwd,
             env=self.environment,
+            input=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
