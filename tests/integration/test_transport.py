@@ -48,7 +48,9 @@ def services(stack: Stack) -> None:
 
 def host(stack: Stack) -> None:
     stack.settings["host"]["minimum"] = {"cpu_cores": 2, "memory_gb": 2, "disk_gb": 2}
-    stack.settings["host"]["shm_size_gb"] = 2
+    del stack.settings["host"]["shm_size_gb"]
+    stack.settings["host"]["ipc"] = "host"
+    stack.settings["host"]["limits"] = {"memory_gb": 6, "processes": 2048}
 
 
 def neighbour(stack: Stack) -> None:
