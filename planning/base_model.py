@@ -71,7 +71,7 @@ def plan_base_model(
             environment=offline_environment(),
             mounts=(around.volumes.output.mount(),),
             limits=around.limits,
-            read_only_root=True,
+            read_only_root=around.read_only_root,
         ),
         files={PARAMETERS: parameters},
         uploads={PROGRAM: program, **data},

@@ -91,7 +91,7 @@ def plan_chat_encoding(
             environment=offline_environment(),
             mounts=around.volumes.training_mounts,
             limits=around.limits,
-            read_only_root=True,
+            read_only_root=around.read_only_root,
         ),
         files=encoding.files,
         uploads=encoding.uploads,

@@ -56,7 +56,7 @@ def plan_gguf_conversion(
             environment=offline_environment(),
             mounts=(around.volumes.output.mount(),),
             limits=around.limits,
-            read_only_root=True,
+            read_only_root=around.read_only_root,
         ),
         preload=BUNDLED_LIBGOMP,
         quantize=quantize,

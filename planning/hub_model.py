@@ -92,7 +92,7 @@ def plan_hub_model(
             mounts=(around.volumes.hf_cache.mount(),),
             network=around.names.network,
             limits=around.limits,
-            read_only_root=True,
+            read_only_root=around.read_only_root,
         ),
         files={PARAMETERS: json.dumps(parameters, indent=2, sort_keys=True) + "\n"},
         uploads=UPLOADS,

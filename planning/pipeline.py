@@ -34,6 +34,7 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
         volumes=plan_volumes(settings.volumes, owner.stack),
         names=physical_names(owner.stack),
         limits=plan_limits(settings.host),
+        read_only_root=settings.host.hardware != "npu",
     )
     datasets = plan_datasets(settings.datasets)
     accelerator = plan_accelerator(settings.host)

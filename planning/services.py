@@ -44,7 +44,7 @@ def plan_ollama_server(settings: Settings, around: Surroundings) -> ServicePlan:
             ),
             accelerator=accelerator,
             limits=around.limits,
-            read_only_root=True,
+            read_only_root=around.read_only_root,
         ),
         healthcheck=Healthcheck(
             tests=("CMD", "ollama", "list"), interval=5, start_period=30, wait=120
@@ -92,7 +92,7 @@ def plan_board(settings: Settings, around: Surroundings) -> ServicePlan | None:
             host_ipc=settings.host.ipc == "host",
             accelerator=accelerator,
             limits=around.limits,
-            read_only_root=True,
+            read_only_root=around.read_only_root,
         ),
         healthcheck=Healthcheck(
             tests=_page_opens(BOARD_PORT, "/"), interval=10, start_period=120, wait=300
@@ -152,7 +152,7 @@ def plan_api(
             host_ipc=settings.host.ipc == "host",
             accelerator=accelerator,
             limits=around.limits,
-            read_only_root=True,
+            read_only_root=around.read_only_root,
         ),
         # A large model takes minutes to load.
         healthcheck=Healthcheck(

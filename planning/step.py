@@ -32,6 +32,8 @@ class Surroundings:
     volumes: VolumesPlan
     names: PhysicalNames
     limits: Limits
+    read_only_root: bool = True
+    """Of containers that write to their volumes alone; Ascend's software writes where it likes."""
 
     def name(self, *parts: str) -> str:
         """A name on the engine."""

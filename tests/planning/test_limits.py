@@ -47,6 +47,11 @@ def test_what_has_no_need_of_its_root_cannot_write_to_it(plan_with: PlanWith) ->
     assert writable == WRITES_WHERE_IT_LIKES
 
 
+def test_ascends_software_writes_where_it_likes(plan_with: PlanWith) -> None:
+    plan = plan_with(lambda d: d.update(host={"hardware": "npu", "gpu": {"count": 1}}))
+    assert not [each for each in containers(plan).values() if each.read_only_root]
+
+
 def test_a_step_that_fetches_nothing_has_no_network(plan_with: PlanWith) -> None:
     plan = plan_with(on_gpus)
     connected = {step.noun for step in plan.container_steps if step.container.network != NO_NETWORK}
