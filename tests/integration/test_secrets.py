@@ -38,7 +38,7 @@ UNREADABLE = {
     "model.safetensors": b"no weights at all",
     "tokenizer_config.json": b"{}",
 }
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.2
 
 
 def found_in(text: str | bytes) -> set[str]:
