@@ -12,10 +12,8 @@ from components.pipeline import FineTunePipeline, FineTunePipelineArgs
 from plan.owner import Owner
 from plan.problem import Problem, SettingsError
 from planning.advice.advice import find_accelerator_advice, find_advice
-from planning.advice.gpu_memory import estimates
-from planning.advice.host_grade import tell_host_grade
+from planning.advice.outlook import outlook
 from planning.host import ask_about_host, ask_for_tokens, judge_host
-from planning.hub_model import downloads
 from planning.pipeline import plan_pipeline
 from runtime.docker.connection import engine_address
 from runtime.host.look import HostLook
@@ -50,14 +48,10 @@ def warn(advice: Sequence[Problem]) -> None:
 
 
 has_api_key = bool(config.get("api_key"))
-for run, needed in estimates(settings, findings.facts).items():
-    pulumi.log.info(f"{run}: needs about {needed} on each GPU")
 is_made = not tokens.missing
 warn(find_advice(settings, findings.facts, has_api_key=has_api_key, is_made=is_made))
-for line in tell_host_grade(settings, findings.facts, is_made=is_made):
+for line in outlook(settings, plan, findings.facts, tokens):
     pulumi.log.info(line)
-for model, told in downloads(settings, plan, findings.facts, tokens).items():
-    pulumi.log.info(f"{model}: {told.size_gb:.2f} GB are fetched before anything trains")
 # The provider's own way to an engine differs from the docker client's. One whose host is not known
 # is not configured, and asks no engine.
 engine: Any = pulumi.UNKNOWN if is_unseen else engine_address(plan.engine)

@@ -1,0 +1,21 @@
+"""What an operator is told of a stack before anything runs, and nothing is wrong with."""
+
+from collections.abc import Iterator
+
+from plan.host import HostFacts, Tokens
+from plan.pipeline import PipelinePlan
+from planning.advice.gpu_memory import estimates
+from planning.advice.host_grade import tell_host_grade
+from planning.hub_model import downloads
+from stack_configs.settings.root import Settings
+
+
+def outlook(
+    settings: Settings, plan: PipelinePlan, facts: HostFacts, tokens: Tokens
+) -> Iterator[str]:
+    """Lines about the host, the memory that the runs need, and what is fetched."""
+    yield from tell_host_grade(settings, facts, is_made=not tokens.missing)
+    for run, needed in estimates(settings, facts).items():
+        yield f"{run}: needs about {needed} on each GPU"
+    for model, told in downloads(settings, plan, facts, tokens).items():
+        yield f"{model}: {told.size_gb:.2f} GB are fetched before anything trains"
