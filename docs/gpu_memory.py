@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from benchmarks.gpu_memory.comparison import Comparison, compare
+from benchmarks.gpu_memory.comparison import Comparison, measured, tracked
 from benchmarks.gpu_memory.published import COLUMNS, LENGTH, ROWS, Cell, Row, cells
 
 HEAD = """<!-- Made by `python -m docs.generate` from the estimate and `benchmarks/gpu_memory`. -->
@@ -38,10 +38,13 @@ The table counts no room for a step of the optimizer, which needs a copy of all 
 (`full`; not with `optim: adamw_torch_fused`), and nothing of what BAdam keeps of the layers that it
 passes through: LLaMA-Factory computes those alone again that are being trained.
 """
-GPU = """## Against a GPU
+GPU = """
+## Against a GPU
 
-Not done: no machine with a GPU was to be had.
+`python -m benchmarks.gpu_memory measure` trains models of random weights with LLaMA-Factory on the
+engine's first GPU, and asks PyTorch how much it gave to tensors at the peak.
 """
+NO_GPU = "Nobody has run it: no machine with a GPU was to be had."
 
 
 def render() -> str:
@@ -50,12 +53,12 @@ def render() -> str:
 
 
 def _lines() -> Iterator[str]:
-    comparisons = list(compare())
+    comparisons = list(tracked())
     yield HEAD
     yield TRACKED.format(worst=max(abs(each.error) for each in comparisons))
     yield _row("run", "PyTorch", "estimate", "error")
     yield _row("---", "---:", "---:", "---:")
-    yield from map(_tracked, comparisons)
+    yield from map(_compared, comparisons)
     models = ", ".join(COLUMNS.values())
     yield "\n" + PUBLISHED.format(length=LENGTH, models=models)
     yield _row("method", *COLUMNS, "each billion")
@@ -63,14 +66,24 @@ def _lines() -> Iterator[str]:
     found = list(cells())
     for row in ROWS:
         yield _published(row, [cell for cell in found if cell.row is row])
-    yield "\n" + GPU.rstrip()
+    yield from _gpu(list(measured()))
 
 
-def _tracked(told: Comparison) -> str:
+def _gpu(comparisons: list[Comparison]) -> Iterator[str]:
+    yield GPU
+    if not comparisons:
+        yield NO_GPU
+        return
+    yield _row("run", "GPU", "estimate", "error")
+    yield _row("---", "---:", "---:", "---:")
+    yield from map(_compared, comparisons)
+
+
+def _compared(told: Comparison) -> str:
     return _row(
         told.case.name,
-        f"{told.tracked_gb:.1f}",
-        f"{told.estimate.allocated:.1f}",
+        f"{told.bytes / 1e9:.1f}",
+        f"{told.case.estimate.allocated:.1f}",
         f"{told.error:+.1%}",
     )
 

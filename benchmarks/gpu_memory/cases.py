@@ -108,3 +108,22 @@ TRACKED: Sequence[Case] = (
         **KEPT,
     ),
 )
+
+MEASURED: Sequence[Case] = tuple(
+    # Rows of full length, as pre-training packs them: forward, backward and step are those of SFT.
+    case(name, model, stage="pt", **run)
+    for name, model, run in (
+        ("LoRA", "llama-3-8b", {}),
+        ("LoRA, long rows", "llama-3-8b", {"cutoff_len": 16384}),
+        ("LoRA, no checkpointing", "llama-3-8b", KEPT),
+        ("LoRA, plain attention", "llama-3-8b", {"cutoff_len": 4096, "flash_attn": "disabled"}),
+        ("DoRA, no checkpointing", "llama-3-8b", {"use_dora": True, **KEPT}),
+        ("freeze", "llama-3-8b", {"finetuning_type": "freeze"}),
+        ("QLoRA, 4 bits", "llama-3-8b", {"quantization_bit": 4}),
+        ("QLoRA, 8 bits", "llama-3-8b", {"quantization_bit": 8}),
+        ("LoRA, no checkpointing", "qwen2.5-7b", KEPT),
+        ("LoRA", "gemma-7b", {"cutoff_len": 4096}),
+        ("full in pure bf16", "phi-3-mini", PURE),
+        ("full", "phi-3-mini", {"finetuning_type": "full"}),
+    )
+)
