@@ -12,13 +12,13 @@ class RowSizes:
 
     def __init__(self) -> None:
         self._sizes: list[int] = []
-        self._step, self._next = 1, 1
+        self._step = 1
+        self.next = 1
+        """Number of the row whose turn it is; they are numbered from 1."""
 
-    def add(self, number: int, row: Any) -> None:
-        """Measure a row where it is its turn; rows are numbered from 1."""
-        if number < self._next:
-            return
-        self._next += self._step
+    def add(self, row: Any) -> None:
+        """Measure the row whose turn it is."""
+        self.next += self._step
         self._sizes.append(text_bytes(row))
         if len(self._sizes) == 2 * SAMPLE:
             del self._sizes[1::2]

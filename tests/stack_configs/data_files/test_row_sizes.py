@@ -16,7 +16,8 @@ ALPACA = Layout(formatting="alpaca", prompt="instruction", query="input", respon
 def sample_of(count: int) -> tuple[int, ...]:
     sizes = RowSizes()
     for number in range(1, count + 1):
-        sizes.add(number, {"text": "x" * number})
+        if number == sizes.next:
+            sizes.add({"text": "x" * number})
     return sizes.sample
 
 
