@@ -1,7 +1,7 @@
 """The estimate, against PyTorch's figures, LLaMA-Factory's table and DeepSpeed's formulas (T5)."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -13,6 +13,7 @@ from planning.memory.estimate import MemoryEstimate, estimate_gpu_memory
 from planning.memory.model_size import layer_weights, shape_of_size, weights_of
 from planning.memory.optimizer import OPTIMIZERS
 from planning.memory.sharding import (
+    SHARDINGS,
     ZERO2,
     ZERO2_OFFLOAD,
     ZERO3,
@@ -108,6 +109,10 @@ class TestSharing:
     ) -> None:
         wanted = (bytes_each + shared / processes) * self.BILLION + of_a_layer * self.LAYER
         assert self.held(sharding, processes) == pytest.approx(wanted)
+
+    def test_every_level_that_a_run_may_have_is_known(self) -> None:
+        levels, _none = get_args(TrainingRunSettings.model_fields["deepspeed"].annotation)
+        assert set(get_args(levels)) == SHARDINGS.keys()
 
     def test_a_run_under_zero(self) -> None:
         weights = weights_of(LLAMA) / 1e9
