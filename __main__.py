@@ -9,6 +9,7 @@ import pulumi_command as command
 import pulumi_docker as docker
 
 from components.pipeline import FineTunePipeline, FineTunePipelineArgs
+from plan import secret
 from plan.owner import Owner
 from plan.problem import Problem, SettingsError
 from planning.advice.advice import find_accelerator_advice, find_advice
@@ -21,6 +22,7 @@ from stack_configs.settings.data_files.record import records_folder
 from stack_configs.settings.loader import find_settings, load_settings
 
 config = pulumi.Config()
+tracker_keys = {name: config.get_secret(name) for name in secret.TRACKER_KEYS if config.get(name)}
 owner = Owner(stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
 try:
     settings = load_settings(
@@ -35,7 +37,7 @@ try:
     findings = look.findings(ask_about_host(settings, owner))
     plan = plan_pipeline(settings, owner=owner, facts=findings.facts)
     tokens = look.tokens(ask_for_tokens(plan))
-    judge_host(settings, plan, findings, tokens)
+    judge_host(settings, plan, findings, tokens, secrets=tracker_keys.keys())
 except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
     raise pulumi.RunError(str(error)) from None
@@ -63,6 +65,7 @@ pipeline = FineTunePipeline(
         tokens=tokens,
         hub_token=config.get_secret("hub_token") if config.get("hub_token") else None,
         api_key=config.get_secret("api_key") if has_api_key else None,
+        tracker_keys={secret.TRACKER_KEYS[name]: key for name, key in tracker_keys.items() if key},
     ),
     opts=pulumi.ResourceOptions(
         # Both by name: no resource can reach another engine.

@@ -1,7 +1,7 @@
 """The whole stack as one component: it only composes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -34,6 +34,8 @@ class FineTunePipelineArgs:
     """Hugging Face token; must arrive as a secret."""
     api_key: pulumi.Input[str] | None = None
     """What clients of the API must send; must arrive as a secret."""
+    tracker_keys: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """By variable: see `plan.secret`; must arrive as secrets."""
 
 
 class FineTunePipeline(pulumi.ComponentResource):
@@ -42,6 +44,7 @@ class FineTunePipeline(pulumi.ComponentResource):
     ollama_url: pulumi.Output[str]
     board_url: pulumi.Output[str | None]
     api_url: pulumi.Output[str | None]
+    tensorboard_url: pulumi.Output[str | None]
     models: pulumi.Output[Mapping[str, str]]
     """Served name of each model."""
     smoke_answers: pulumi.Output[list[Mapping[str, str]]]
@@ -69,7 +72,11 @@ class FineTunePipeline(pulumi.ComponentResource):
             HostCheckArgs(plan=plan.host_claim, engine=plan.engine, owner=plan.owner),
             opts=self._child,
         )
-        secrets = {secret.HUB_TOKEN: args.hub_token, secret.API_KEY: args.api_key}
+        secrets = {
+            secret.HUB_TOKEN: args.hub_token,
+            secret.API_KEY: args.api_key,
+            **args.tracker_keys,
+        }
         self._deployment = Deployment(
             engine=plan.engine,
             owner=plan.owner,
@@ -113,6 +120,7 @@ class FineTunePipeline(pulumi.ComponentResource):
         )
         server = self._service(type_tokens.OLLAMA_SERVER, plan.ollama_server)
         # The Board lists the registered data sets, and reads them anew when they change.
+        tensorboard = plan.tensorboard and self._service(type_tokens.TENSORBOARD, plan.tensorboard)
         board = plan.board and self._service(type_tokens.BOARD, plan.board, registration)
         self._steps: dict[str, ContainerStep] = {}
         """By identity: two models that differ in how they are served only are made once."""
@@ -135,6 +143,7 @@ class FineTunePipeline(pulumi.ComponentResource):
         self.ollama_url = server.url
         self.board_url = board.url if board else nothing
         self.api_url = api.url if api else nothing
+        self.tensorboard_url = tensorboard.url if tensorboard else nothing
         self.models = pulumi.Output.all(**{key: model.model for key, model in models.items()})
         self.smoke_answers = pulumi.Output.all(
             **{key: model.answers for key, model in models.items()}
@@ -164,6 +173,7 @@ class FineTunePipeline(pulumi.ComponentResource):
             "ollama_url": self.ollama_url,
             "board_url": self.board_url,
             "api_url": self.api_url,
+            "tensorboard_url": self.tensorboard_url,
             "models": self.models,
             "smoke_answers": self.smoke_answers,
             "parity": self.parity,

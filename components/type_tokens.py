@@ -13,6 +13,7 @@ DATASET_REGISTRATION: Final = "finetune-stack:index:DatasetRegistration"
 OLLAMA_SERVER: Final = "finetune-stack:index:OllamaServer"
 BOARD: Final = "finetune-stack:index:Board"
 API: Final = "finetune-stack:index:Api"
+TENSORBOARD: Final = "finetune-stack:index:TensorBoard"
 OLLAMA_MODEL: Final = "finetune-stack:index:OllamaModel"
 
 CONTAINER_STEPS: Final[Mapping[Noun, str]] = {

@@ -16,6 +16,12 @@ SERVER_REQUESTS = OLLAMA_STORE / f"{labels.NAMESPACE}-requests"
 RUNS = OUTPUT / "runs"
 """One folder per finished step, named by its identity."""
 
+TRACKERS = OUTPUT / "trackers"
+"""What runs report to trackers that keep files."""
+
+TENSORBOARD = TRACKERS / "tensorboard"
+"""Event files, in a folder for each model and run."""
+
 PARTIAL = ".partial"
 """Suffix of a step's folder while the step is at work; it is renamed when complete."""
 

@@ -46,6 +46,7 @@ class PipelinePlan:
     ollama_server: ServicePlan
     board: ServicePlan | None
     api: ServicePlan | None
+    tensorboard: ServicePlan | None
 
     @property
     def stack(self) -> str:
@@ -55,7 +56,8 @@ class PipelinePlan:
     @property
     def services(self) -> tuple[ServicePlan, ...]:
         """What keeps running."""
-        return tuple(s for s in (self.ollama_server, self.board, self.api) if s is not None)
+        every = (self.ollama_server, self.board, self.api, self.tensorboard)
+        return tuple(service for service in every if service is not None)
 
     @property
     def container_steps(self) -> Iterator[ContainerStepPlan]:

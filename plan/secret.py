@@ -1,7 +1,21 @@
 """Secrets: the variables that carry them into a container. No plan holds a value."""
 
+from collections.abc import Mapping
+
 HUB_TOKEN = "HF_TOKEN"  # noqa: S105 - the variable's name, as huggingface_hub reads it
 """Of the model hub: for gated and private models."""
 
 API_KEY = "API_KEY"
 """What clients of the API must send, as LLaMA-Factory reads it."""
+
+WANDB_KEY = "WANDB_API_KEY"
+SWANLAB_KEY = "SWANLAB_API_KEY"
+MLFLOW_TOKEN = "MLFLOW_TRACKING_TOKEN"  # noqa: S105 - likewise
+"""Of the trackers, as their packages read them."""
+
+TRACKER_KEYS: Mapping[str, str] = {
+    "wandb_api_key": WANDB_KEY,
+    "swanlab_api_key": SWANLAB_KEY,
+    "mlflow_token": MLFLOW_TOKEN,
+}
+"""By what `pulumi config set --secret` calls them."""

@@ -1,6 +1,6 @@
 """The look at the host: what to ask before the plan, which finished work to look for (H1-H3)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from plan import paths
 from plan.container import Mount
@@ -21,9 +21,15 @@ from plan.problem import Problem, SettingsError
 from planning.hub_model import hub_model_of, hub_model_problems
 from planning.names import physical_names
 from planning.recipes import pulled_images
+from planning.trackers import missing_keys
 from planning.volumes import plan_volumes
 from stack_configs.settings.root import Settings
-from stack_configs.settings.services import ApiSettings, BoardSettings, OllamaServerSettings
+from stack_configs.settings.services import (
+    ApiSettings,
+    BoardSettings,
+    OllamaServerSettings,
+    TensorBoardSettings,
+)
 
 
 def ask_about_host(settings: Settings, owner: Owner) -> HostQuestions:
@@ -35,6 +41,8 @@ def ask_about_host(settings: Settings, owner: Owner) -> HostQuestions:
         ports.append(_port("board", names.board, settings.board))
     if settings.api.enabled:
         ports.append(_port("api", names.api, settings.api))
+    if settings.tensorboard.enabled:
+        ports.append(_port("tensorboard", names.tensorboard, settings.tensorboard))
     bases = [model.base_model for model in settings.models]
     return HostQuestions(
         engine=host.engine,
@@ -89,11 +97,20 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
 
 
 def judge_host(
-    settings: Settings, plan: PipelinePlan, findings: HostFindings, tokens: Tokens
+    settings: Settings,
+    plan: PipelinePlan,
+    findings: HostFindings,
+    tokens: Tokens,
+    *,
+    secrets: Set[str] = frozenset(),
 ) -> None:
-    """Raises `SettingsError` with everything that keeps the host from running the plan."""
+    """Raises `SettingsError` with everything that keeps the host from running the plan.
+
+    `secrets` are the names of the stack's secrets that are set.
+    """
     problems = [
         *findings.problems,
+        *missing_keys(settings, secrets),
         *_room_problems(settings, findings.facts, tokens),
         *hub_model_problems(settings, plan, findings.facts, tokens),
     ]
@@ -114,7 +131,9 @@ def _room_problems(settings: Settings, facts: HostFacts, tokens: Tokens) -> Iter
 
 
 def _port(
-    section: str, container: str, service: OllamaServerSettings | BoardSettings | ApiSettings
+    section: str,
+    container: str,
+    service: OllamaServerSettings | BoardSettings | ApiSettings | TensorBoardSettings,
 ) -> PortClaim:
     return PortClaim(
         key=f"{section}.port",

@@ -107,8 +107,13 @@ def pinned(model: HubModel, facts: HostFacts) -> str:
 
 def hub_environment(mirrors: MirrorSettings) -> dict[str, str]:
     """How a container reaches the hub."""
+    endpoint = {"HF_ENDPOINT": mirrors.model_hub} if mirrors.model_hub else {}
+    return {**endpoint, **proxy_environment(mirrors)}
+
+
+def proxy_environment(mirrors: MirrorSettings) -> dict[str, str]:
+    """How a container gets out of the host's network."""
     variables = {
-        "HF_ENDPOINT": mirrors.model_hub,
         "HTTP_PROXY": mirrors.proxy,
         "HTTPS_PROXY": mirrors.proxy,
         "NO_PROXY": ",".join(mirrors.no_proxy),

@@ -67,7 +67,7 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
             **packages,
             **python,
             "LLAMAFACTORY_VERSION": images.llamafactory.version,
-            "EXTRAS": ",".join(sorted({*images.llamafactory.extras, *_extras_of_runs(settings)})),
+            "EXTRAS": ",".join(sorted({*images.llamafactory.extras, *_extras_needed(settings)})),
         },
     )
     converter = _plan_image(
@@ -170,10 +170,14 @@ def extras_of(run: TrainingRunSettings) -> Iterator[Extra]:
         yield "bitsandbytes"
 
 
-def _extras_of_runs(settings: Settings) -> Iterator[Extra]:
+def _extras_needed(settings: Settings) -> Iterator[Extra]:
     for model in settings.models:
         for run in model.training_runs:
             yield from extras_of(run)
+            # They take no part in what the run makes, and so none in its identity.
+            yield from run.report_to
+    if settings.tensorboard.enabled:
+        yield "tensorboard"
 
 
 def _certificates(location: str | None) -> str:

@@ -23,6 +23,7 @@ from planning.weights import Weights
 from stack_configs.settings.host import HostSettings
 from stack_configs.settings.images import MirrorSettings
 from stack_configs.settings.models import ModelSettings
+from stack_configs.settings.trackers import TrackersSettings
 from stack_configs.settings.training_runs import BASE_MODEL
 
 
@@ -47,6 +48,7 @@ def plan_model(
     server: str,
     gpu_memory_holders: tuple[GpuMemoryHolder, ...],
     mirrors: MirrorSettings,
+    trackers: TrackersSettings,
 ) -> TrainedModel:
     """The plan of one model of a stack; `server` is the container that serves it."""
     by_name = {dataset.name: dataset for dataset in datasets}
@@ -119,6 +121,7 @@ def plan_model(
             processes=count_processes(host, facts),
             gpu_memory_holders=gpu_memory_holders,
             mirrors=mirrors,
+            trackers=trackers,
         )
         steps.append(planned)
         left[run.name] = Trained(

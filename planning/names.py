@@ -11,6 +11,7 @@ class PhysicalNames:
     ollama_server: str
     board: str
     api: str
+    tensorboard: str
 
 
 def physical_names(stack: str) -> PhysicalNames:
@@ -20,4 +21,5 @@ def physical_names(stack: str) -> PhysicalNames:
         ollama_server=f"{stack}-ollama-server",
         board=f"{stack}-board",
         api=f"{stack}-api",
+        tensorboard=f"{stack}-tensorboard",
     )

@@ -16,7 +16,12 @@ from planning.images import plan_images
 from planning.limits import plan_limits
 from planning.model import TrainedModel, plan_model
 from planning.names import physical_names
-from planning.services import plan_api, plan_board, plan_ollama_server
+from planning.services import (
+    plan_api,
+    plan_board,
+    plan_ollama_server,
+    plan_tensorboard,
+)
 from planning.step import Surroundings
 from planning.volumes import plan_volumes
 from stack_configs.settings.models import ModelSettings
@@ -50,6 +55,7 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
             server=ollama_server.name,
             gpu_memory_holders=tuple(plan_gpu_memory_holders(settings, around.names)),
             mirrors=settings.images.mirrors,
+            trackers=settings.trackers,
         )
         for model in settings.models
     }
@@ -77,6 +83,7 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
         ollama_server=ollama_server,
         board=plan_board(settings, around),
         api=_plan_api(settings, around, trained),
+        tensorboard=plan_tensorboard(settings, around),
     )
     if problems := list(_names_twice(plan)):
         raise SettingsError(owner.stack, problems)

@@ -1,4 +1,4 @@
-"""What keeps running: the Ollama server, LLaMA Board and the OpenAI-style API (T1, E1, E5)."""
+"""What keeps running: Ollama, LLaMA Board, the OpenAI-style API, TensorBoard (T1, T9, E1, E5)."""
 
 from plan import paths
 from plan.container import GIB, Accelerator, Container, Port
@@ -16,6 +16,7 @@ from stack_configs.settings.root import Settings
 OLLAMA_PORT = 11434
 BOARD_PORT = 7860
 API_PORT = 8000
+TENSORBOARD_PORT = 6006
 
 
 def plan_ollama_server(settings: Settings, around: Surroundings) -> ServicePlan:
@@ -159,6 +160,39 @@ def plan_api(
             tests=_page_opens(API_PORT, "/docs"), interval=10, start_period=600, wait=3600
         ),
         secret_environment=(API_KEY,),
+    )
+
+
+def plan_tensorboard(settings: Settings, around: Surroundings) -> ServicePlan | None:
+    """TensorBoard, or None where the settings leave it out. It reads the output volume alone."""
+    tensorboard = settings.tensorboard
+    if not tensorboard.enabled:
+        return None
+    return ServicePlan(
+        name=around.names.tensorboard,
+        title="start TensorBoard",
+        settings="tensorboard",
+        container=Container(
+            image=around.images.llamafactory.reference,
+            command=(
+                *("tensorboard", f"--logdir={paths.TENSORBOARD}"),
+                *("--host=0.0.0.0", f"--port={TENSORBOARD_PORT}"),
+            ),
+            mounts=(around.volumes.output.mount(read_only=True),),
+            network=around.names.network,
+            ports=(
+                Port(
+                    internal=TENSORBOARD_PORT,
+                    external=tensorboard.port,
+                    bind_address=tensorboard.bind_address,
+                ),
+            ),
+            limits=around.limits,
+            read_only_root=around.read_only_root,
+        ),
+        healthcheck=Healthcheck(
+            tests=_page_opens(TENSORBOARD_PORT, "/"), interval=10, start_period=60, wait=120
+        ),
     )
 
 

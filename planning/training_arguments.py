@@ -20,11 +20,9 @@ EVALUATION = frozenset(
 )
 """Arguments on how a model is judged. They tell nothing of a run that is judged at its end."""
 
-TRACKERS = frozenset(
-    {"report_to", "run_name", "use_swanlab", "swanlab_project", "swanlab_workspace"}
-    | {"swanlab_run_name", "swanlab_mode", "swanlab_logdir", "swanlab_lark_webhook_url"}
+BOOKKEEPING = frozenset(
+    {"report_to", "run_name", "logging_steps", "save_steps", "save_total_limit", "plot_loss"}
 )
-BOOKKEEPING = TRACKERS | {"logging_steps", "save_steps", "save_total_limit", "plot_loss"}
 """Arguments that change what is told and kept of a training, and nothing of what it makes."""
 
 
@@ -63,7 +61,7 @@ def render_arguments(
         "use_unsloth": settings.use_unsloth or None,
         "quantization_bit": settings.quantization_bit,
         "deepspeed": settings.deepspeed,
-        "report_to": "none",
+        "report_to": list(settings.report_to) or "none",
         **_adapter_arguments(settings),
         **settings.arguments,
         "pissa_convert": bool(settings.arguments.get("pissa_init")) or None,

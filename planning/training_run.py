@@ -15,16 +15,18 @@ from plan.identity import identity
 from plan.secret import HUB_TOKEN
 from plan.step import ContainerStepPlan
 from planning.dataset_registration import DatasetPlan, render_dataset_info
-from planning.hub_model import hub_environment
+from planning.hub_model import hub_environment, proxy_environment
 from planning.images import extras_of
 from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment, then_complete
 from planning.tokenizer_completion import RECIPE as COMPLETION_RECIPE
 from planning.tokenizer_completion import UPLOADS, complete_tokenizer
+from planning.trackers import plan_tracking
 from planning.training_arguments import arguments_that_train, deepspeed_config, render_arguments
 from planning.weights import Weights
 from stack_configs.settings.chat_templates import ChatTemplate
 from stack_configs.settings.host import HostSettings
 from stack_configs.settings.images import MirrorSettings
+from stack_configs.settings.trackers import TrackersSettings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
 CONFIG = "train.yaml"
@@ -64,6 +66,7 @@ def plan_training_run(
     processes: int | str,
     gpu_memory_holders: tuple[GpuMemoryHolder, ...],
     mirrors: MirrorSettings,
+    trackers: TrackersSettings,
 ) -> TrainingRunPlan:
     """One run. `datasets` and `eval_datasets` are those that it names, in its order. It looks at
     the hub, by way of the `mirrors`, only where a data set is to be had there alone.
@@ -109,6 +112,9 @@ def plan_training_run(
         "dataset_dir": str(folder),
         "output_dir": str(folder),
     }
+    tracking = plan_tracking(trackers, settings, model=model, mark=mark)
+    if settings.report_to:
+        located.setdefault("run_name", f"{model}-{settings.name}")
     files = {paths.DATASET_INFO: info}
     commands = [f"llamafactory-cli train {folder / CONFIG}"]
     if media := dict.fromkeys(dataset.media.target for dataset in read if dataset.media):
@@ -121,6 +127,8 @@ def plan_training_run(
         located["reward_model"] = str(reward_model.step.artefact)
         located["reward_model_type"] = reward_model.kind
     files[CONFIG] = yaml.safe_dump(located, sort_keys=False, allow_unicode=True)
+    if tracking.environment:
+        commands.insert(0, f"mkdir -p {paths.TRACKERS}")
     commands.insert(0, drop_what_cannot_be_resumed(folder, can_resume=can_resume(settings)))
     if settings.arguments.get("pissa_init"):
         # The adapter fits what PiSSA left of the weights; the converted one fits the weights.
@@ -140,10 +148,12 @@ def plan_training_run(
                 **accelerator.environment,
                 **(offline_environment() if offline else hub_environment(mirrors)),
                 **_environment(settings),
+                **(proxy_environment(mirrors) if tracking.needs_network else {}),
+                **tracking.environment,
                 **_cluster_environment(host),
             },
             mounts=around.volumes.training_mounts,
-            network=_network(settings, host, around, offline=offline),
+            network=_network(host, around, is_apart=offline and not tracking.needs_network),
             shm_bytes=int(host.shm_size_gb * GIB),
             host_ipc=host.ipc == "host",
             accelerator=accelerator,
@@ -154,7 +164,10 @@ def plan_training_run(
         progress_log="trainer_log.jsonl",
         results="all_results.json",
         gpu_memory_holders=gpu_memory_holders,
-        secret_environment=() if offline else (HUB_TOKEN,),
+        secret_environment=(
+            *(() if offline else (HUB_TOKEN,)),
+            *tracking.secret_environment,
+        ),
         preload=BUNDLED_LIBGOMP,
         deadline_seconds=int(settings.deadline_hours * 3600),
         deadline_setting="training_runs[].deadline_hours",
@@ -205,15 +218,10 @@ def _environment(settings: TrainingRunSettings) -> dict[str, str]:
     return environment
 
 
-def _network(
-    settings: TrainingRunSettings, host: HostSettings, around: Surroundings, *, offline: bool
-) -> str:
+def _network(host: HostSettings, around: Surroundings, *, is_apart: bool) -> str:
     if host.cluster:
         return HOST_NETWORK
-    told = settings.arguments
-    # SwanLab's server is told how it goes.
-    is_told = told.get("use_swanlab") and told.get("swanlab_mode", "cloud") == "cloud"
-    return NO_NETWORK if offline and not is_told else around.names.network
+    return NO_NETWORK if is_apart else around.names.network
 
 
 def _cluster_environment(host: HostSettings) -> dict[str, str]:

@@ -32,6 +32,7 @@ EXPORTS = {
     "ollama_url",
     "board_url",
     "api_url",
+    "tensorboard_url",
     "accelerators",
     "models",
     "smoke_answers",

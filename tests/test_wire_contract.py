@@ -180,7 +180,13 @@ def deploy() -> Deploy:
 
         def program() -> Any:
             secrets = {key: pulumi.Output.secret(value) for key, value in SECRETS.items()}
-            args = FineTunePipelineArgs(plan=plan, facts=FACTS, tokens=tokens, **secrets)
+            args = FineTunePipelineArgs(
+                plan=plan,
+                facts=FACTS,
+                tokens=tokens,
+                hub_token=secrets["hub_token"],
+                api_key=secrets["api_key"],
+            )
             return FineTunePipeline("pipeline", args).models
 
         run(program)

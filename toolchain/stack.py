@@ -110,7 +110,13 @@ def answers(values: Mapping[str, Any]) -> str:
     lines = [""]
     for answer in values.get("smoke_answers") or []:
         lines += [f"  question  {answer['prompt']}", f"  answer    {answer['answer']}", ""]
-    for key, label in (("ollama_url", "Ollama"), ("board_url", "LLaMA Board"), ("api_url", "API")):
+    addresses = {
+        "ollama_url": "Ollama",
+        "board_url": "LLaMA Board",
+        "api_url": "API",
+        "tensorboard_url": "TensorBoard",
+    }
+    for key, label in addresses.items():
         if values.get(key):
             lines.append(f"  {label:<12}{values[key]}")
     return "\n".join(lines)

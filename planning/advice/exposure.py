@@ -46,6 +46,15 @@ def about_exposure(settings: Settings, *, has_api_key: bool) -> Iterator[Problem
             "has it can use LLaMA Board, without a password",
             "Leave it out once you have shown what you wanted to show",
         )
+    tensorboard = settings.tensorboard
+    if tensorboard.enabled and _is_public(tensorboard.bind_address):
+        yield Problem(
+            "tensorboard.bind_address",
+            repr(tensorboard.bind_address),
+            "other hosts can reach TensorBoard, which asks for no password: whoever does can read "
+            "the settings and the figures of every training",
+            KEEP_PRIVATE,
+        )
 
 
 def _is_public(bind_address: str) -> bool:

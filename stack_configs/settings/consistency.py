@@ -91,7 +91,11 @@ def _served_twice(settings: Settings) -> Iterator[Problem]:
 
 def _same_ports(settings: Settings) -> Iterator[Problem]:
     taken = {settings.ollama_server.port: "ollama_server.port"}
-    for section, service in (("board", settings.board), ("api", settings.api)):
+    for section, service in (
+        ("board", settings.board),
+        ("api", settings.api),
+        ("tensorboard", settings.tensorboard),
+    ):
         if not service.enabled:
             continue
         if other := taken.get(service.port):
@@ -139,6 +143,13 @@ def _devices_of_ascend(settings: Settings) -> Iterator[Problem]:
 def _run_problems(settings: Settings, run: TrainingRunSettings, key: str) -> Iterator[Problem]:
     yield from _data_problems(settings, run, run.datasets, f"{key}.datasets")
     yield from _data_problems(settings, run, run.eval_datasets, f"{key}.eval_datasets")
+    if "mlflow" in run.report_to and settings.trackers.mlflow_url is None:
+        yield Problem(
+            f"{key}.report_to",
+            "'mlflow'",
+            "nobody knows where its server is",
+            "Set trackers.mlflow_url, or leave it out",
+        )
     yield from _unsupported(settings, run, key)
     yield from find_argument_problems(settings, run, key)
 

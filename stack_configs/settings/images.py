@@ -18,12 +18,16 @@ Extra = Literal[
     "galore",
     "liger-kernel",
     "metrics",
+    "mlflow",
     "ppo",
     "rope-scaling",
+    "swanlab",
+    "tensorboard",
     "unsloth",
+    "wandb",
 ]
 """As LLaMA-Factory's own requirements/*.txt are called; `ppo`: the TRL that its stage ppo needs;
-`rope-scaling`: what its argument rope_scaling needs with transformers 5."""
+`rope-scaling`: what its argument rope_scaling needs with transformers 5; and the trackers."""
 
 
 class BuiltImageSettings(StrictModel):

@@ -151,6 +151,14 @@ METHOD_CLASHES: tuple[Clash, ...] = (
         way_out="Remove it",
     ),
     Clash(
+        argument="report_to",
+        when=lambda told: (
+            told["stage"] == "ppo" and not set(told["report_to"]) <= {"tensorboard", "wandb"}
+        ),
+        rule="stage ppo reports to tensorboard and wandb alone",
+        way_out="Leave the others out",
+    ),
+    Clash(
         argument="shift_attn",
         when=lambda told: told["shift_attn"] and told["stage"] == "ppo",
         rule="it does not go with stage ppo",

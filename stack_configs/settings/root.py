@@ -8,8 +8,14 @@ from stack_configs.settings.datasets import DatasetSettings
 from stack_configs.settings.host import HostSettings
 from stack_configs.settings.images import ImagesSettings
 from stack_configs.settings.models import ModelSettings
-from stack_configs.settings.services import ApiSettings, BoardSettings, OllamaServerSettings
+from stack_configs.settings.services import (
+    ApiSettings,
+    BoardSettings,
+    OllamaServerSettings,
+    TensorBoardSettings,
+)
 from stack_configs.settings.strict_model import StrictModel
+from stack_configs.settings.trackers import TrackersSettings
 from stack_configs.settings.volumes import VolumesSettings
 
 
@@ -29,3 +35,5 @@ class Settings(StrictModel):
     ollama_server: OllamaServerSettings = OllamaServerSettings()
     board: BoardSettings = BoardSettings()
     api: ApiSettings = ApiSettings()
+    trackers: TrackersSettings = TrackersSettings()
+    tensorboard: TensorBoardSettings = TensorBoardSettings()

@@ -47,7 +47,6 @@ OWNED_ARGUMENTS = frozenset(
         "template",
         "do_train",
         "overwrite_output_dir",
-        "report_to",
         "resume_from_checkpoint",
         "reward_model_type",
         "bf16",
@@ -55,6 +54,10 @@ OWNED_ARGUMENTS = frozenset(
         "disable_gradient_checkpointing",
         "save_on_each_node",
         "tokenized_path",
+        "use_swanlab",
+        "swanlab_mode",
+        "swanlab_project",
+        "swanlab_logdir",
     }
 )
 """Arguments that the stack sets itself: links between steps, and what other settings decide."""
@@ -86,6 +89,9 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
     "local_rank": ("the stack starts a process for each device", "Remove it"),
     "master_addr": ("the stack starts the processes", "Set host.cluster.master_address"),
     "master_port": ("the stack starts the processes", "Set host.cluster.master_port"),
+    "swanlab_mode": ("SwanLab runs where W&B does", "Set trackers.offline"),
+    "swanlab_project": ("all trackers have one project", "Set trackers.project"),
+    "swanlab_logdir": ("what trackers leave is kept in the output volume", "Remove it"),
     "reward_model_type": ("it follows from the run that reward_model names", "Remove it"),
     "use_mca": ("the release sets it itself, from its environment", "Remove it"),
 }
@@ -98,6 +104,8 @@ AS_IT_IS: Mapping[str, tuple[Any, ...]] = {
     "report_to": ("none", ["none"], None),
     "resume_from_checkpoint": (None,),
     "save_on_each_node": (False,),
+    "use_swanlab": (False,),
+    "swanlab_mode": ("cloud",),
     "max_steps": (-1,),
 }
 """What may be said, since it is so anyway."""
@@ -187,7 +195,7 @@ def _meaning(key: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield "datasets", _listed(value)
         case ("eval_dataset", _):
             yield "eval_datasets", _listed(value)
-        case ("datasets" | "eval_datasets" | "additional_target", str()):
+        case ("datasets" | "eval_datasets" | "additional_target" | "report_to", str()):
             yield key, _listed(value)
         case ("bf16" | "fp16", True):
             yield "precision", key
@@ -196,6 +204,8 @@ def _meaning(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         case ("pure_bf16", True):
             yield "precision", "bf16"
             yield key, value
+        case ("use_swanlab", True):
+            yield "report_to", ["swanlab"]
         case ("disable_gradient_checkpointing", bool()):
             yield "gradient_checkpointing", not value
         case ("deepspeed", str()):

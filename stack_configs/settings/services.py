@@ -1,4 +1,4 @@
-"""Settings of what keeps running: Ollama server, LLaMA Board, OpenAI-style API (T1, E1, E5)."""
+"""Settings of what keeps running: Ollama server, LLaMA Board, API, TensorBoard (T1, T9, E1, E5)."""
 
 from typing import Annotated, Any
 
@@ -70,3 +70,11 @@ class ApiSettings(StrictModel):
     model: Annotated[
         Name | None, Field(description="Name of the model to serve. Unset: the only one.")
     ] = None
+
+
+class TensorBoardSettings(StrictModel):
+    """TensorBoard on what runs with `report_to: [tensorboard]` have written (T9)."""
+
+    enabled: Annotated[bool, Field(description="Whether TensorBoard runs.")] = False
+    port: Annotated[Port, Field(description="Port of the web page on the host.")] = 6006
+    bind_address: BindAddress = "127.0.0.1"

@@ -5,22 +5,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from stack_configs.settings.release_arguments import RELEASE_ARGUMENTS, ArgumentValue
-from stack_configs.settings.rule import SECRET_KEY, rule_error
-from stack_configs.settings.run_spelling import OWNED_ARGUMENTS, Spelling, spell_run
+from stack_configs.settings.run_rules import require_settings_that_fit
+from stack_configs.settings.run_spelling import Spelling, spell_run
 from stack_configs.settings.strict_model import Name, StrictModel
+from stack_configs.settings.trackers import Tracker
 
 Stage = Literal["pt", "sft", "rm", "ppo", "dpo", "kto"]
 
 BASE_MODEL = "base-model"
 """What `starts_from` calls the model's own base; no run is called so."""
-
-VOCABULARY_ARGUMENTS = (
-    "resize_vocab",
-    "add_tokens",
-    "add_special_tokens",
-    "new_special_tokens_config",
-)
-"""Arguments that give the model rows for new tokens."""
 
 
 class TrainingRunSettings(StrictModel):
@@ -111,6 +104,10 @@ class TrainingRunSettings(StrictModel):
     logging_steps: Annotated[
         int, Field(ge=1, description="Steps between two lines of figures.")
     ] = 10
+    report_to: Annotated[
+        tuple[Tracker, ...],
+        Field(description="Trackers that are told how it goes; see trackers and tensorboard."),
+    ] = ()
     save_steps: Annotated[int, Field(ge=1, description="A killed run resumes from here.")] = 500
     save_total_limit: Annotated[int, Field(ge=1, description="Checkpoints kept.")] = 2
 
@@ -195,56 +192,6 @@ class TrainingRunSettings(StrictModel):
         return run
 
     @model_validator(mode="after")
-    def _arguments_that_fit_together(self) -> Self:
-        taken = OWNED_ARGUMENTS | type(self).model_fields.keys()
-        if owned := sorted(taken & self.arguments.keys()):
-            raise rule_error(
-                f"arguments holds {', '.join(owned)}, which the stack sets from its own settings",
-                "use the setting of that name, or leave it out",
-            )
-        if secrets := sorted(key for key in self.arguments if SECRET_KEY.search(key)):
-            raise rule_error(
-                f"arguments holds {', '.join(secrets)}: a secret never belongs in this file",
-                "run `pulumi config set --secret hub_token` instead",
-            )
-        self._arguments_that_reach_other_steps()
-        if self.use_unsloth and self.deepspeed == "zero3":
-            raise rule_error(
-                "use_unsloth does not go together with deepspeed zero3",
-                "remove one of the two",
-            )
-        if self.quantization_bit is not None and not self.trains_adapter:
-            raise rule_error(
-                f"quantization_bit {self.quantization_bit} needs an adapter (QLoRA), and "
-                f"finetuning_type is {self.finetuning_type}",
-                "set finetuning_type to lora or remove quantization_bit",
-            )
-        if (self.stage == "ppo") != (self.reward_model is not None):
-            raise rule_error(
-                "stage ppo needs a reward_model, and no other stage takes one",
-                "name the run with stage rm in reward_model, for stage ppo only",
-            )
+    def _settings_that_fit_together(self) -> Self:
+        require_settings_that_fit(self)
         return self
-
-    def _arguments_that_reach_other_steps(self) -> None:
-        """What the merge, the API and Ollama are told as well must be what they can take."""
-        system = self.arguments.get("default_system")
-        if system is not None and (not isinstance(system, str) or '"""' in system):
-            raise rule_error(
-                f"arguments.default_system is {system!r}; it becomes the Modelfile's SYSTEM and "
-                'must be a text without """',
-                "write it as a quoted text with other quotation marks",
-            )
-        if self.arguments.get("train_from_scratch") and self.finetuning_type != "full":
-            raise rule_error(
-                f"train_from_scratch with finetuning_type {self.finetuning_type}: the random "
-                "weights that it starts from are not kept, and nothing fits what it trains",
-                "set finetuning_type to full, or remove train_from_scratch",
-            )
-        new = [key for key in VOCABULARY_ARGUMENTS if self.arguments.get(key)]
-        if self.quantization_bit is not None and new:
-            raise rule_error(
-                f"{new[0]} gives the model new rows, which quantization_bit "
-                f"{self.quantization_bit} does not allow",
-                "add the tokens in an earlier run without quantization_bit, or remove one of them",
-            )

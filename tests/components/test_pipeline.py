@@ -541,6 +541,20 @@ class TestSteps:
             rest = {key: value for key, value in each.inputs.items() if key != "environment"}
             assert "hf_very_secret" not in str(rest), each.name
 
+    def test_a_trackers_key_is_a_secret_of_the_run_that_reports_there(
+        self, deploy: Deploy, engine: Recorder, make_plan: MakePlan, settings_document: Document
+    ) -> None:
+        settings_document["models"][0]["training_runs"][0]["report_to"] = ["wandb"]
+        settings_document["tensorboard"] = {"enabled": True}
+        keys = {"WANDB_API_KEY": pulumi.Output.secret("hush-hush")}
+        deploy(make_plan(settings_document), tracker_keys=keys)
+        (holder,) = (each for each in engine.registered if "hush-hush" in str(each.inputs))
+        assert holder.name == "pipeline-guide-sft-command"
+        environment = holder.inputs["environment"]
+        assert is_secret(environment) or is_secret(environment["WANDB_API_KEY"])
+        rest = {key: value for key, value in holder.inputs.items() if key != "environment"}
+        assert "hush-hush" not in str(rest)
+
     def test_a_stack_without_the_hub_gets_no_token(
         self, deploy: Deploy, engine: Recorder, plan: PipelinePlan
     ) -> None:
@@ -556,6 +570,7 @@ class TestOutputs:
         assert output_of(pipeline, "ollama_url") == "http://127.0.0.1:11434"
         assert output_of(pipeline, "board_url") == "http://127.0.0.1:7860"
         assert output_of(pipeline, "api_url") is None
+        assert output_of(pipeline, "tensorboard_url") is None
         assert output_of(pipeline, "models") == {"guide": "guide:latest"}
         assert output_of(pipeline, "accelerators") == []
         assert output_of(pipeline, "smoke_answers") == [

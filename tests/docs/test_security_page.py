@@ -23,6 +23,7 @@ def containers() -> dict[str, Container]:
     document = {
         "host": {"hardware": "cuda"},
         "api": {"enabled": True},
+        "tensorboard": {"enabled": True},
         "datasets": [{"name": "q", "file": "data/stack_questions.json"}],
         "models": [
             {

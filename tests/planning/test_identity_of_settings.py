@@ -65,6 +65,10 @@ GENERATED = "models[].base_model.generate"
 OLLAMA = "models[].ollama_model"
 ON_GPUS = {"host.hardware": "cuda"}
 FROM_HUB = {"models[].base_model": {"hub": "a/b-1B"}}
+REPORTS = {
+    "trackers.mlflow_url": "https://other.example.org",
+    "models[].training_runs[].report_to": ["wandb", "swanlab", "mlflow"],
+}
 WIDE = {"datasets[].file": "wide.json"}
 TALKS = {"datasets[].file": "wide.json", "datasets[].formatting": "sharegpt"}
 # Either role may take an odd turn, and either an even one: the rows stay in turn.
@@ -110,6 +114,14 @@ ROWS: dict[str, Row] = {
     "images.mirrors.model_hub": Row("https://hub.example.org", TRANSPORT, given=FROM_HUB),
     "images.mirrors.proxy": Row("http://proxy.example.org:3128", TRANSPORT, given=FROM_HUB),
     "images.mirrors.no_proxy": Row(["example.org"], TRANSPORT, given=FROM_HUB),
+    "trackers.project": Row("all", TRANSPORT, given=REPORTS),
+    "trackers.offline": Row(True, TRANSPORT, given=REPORTS),
+    "trackers.wandb_url": Row("https://wandb.example.org", TRANSPORT, given=REPORTS),
+    "trackers.swanlab_url": Row("https://swanlab.example.org", TRANSPORT, given=REPORTS),
+    "trackers.mlflow_url": Row("https://mlflow.example.org", TRANSPORT, given=REPORTS),
+    "tensorboard.enabled": Row(True, TRANSPORT),
+    "tensorboard.port": Row(6007, TRANSPORT, given={"tensorboard.enabled": True}),
+    "tensorboard.bind_address": Row("::1", TRANSPORT, given={"tensorboard.enabled": True}),
     "images.certificate_authority": Row("own.pem", TRANSPORT),
     "datasets[].name": Row(
         "renamed",
@@ -201,6 +213,7 @@ ROWS: dict[str, Row] = {
     f"{RUN}.gradient_checkpointing": Row(False, TRAINING),
     f"{RUN}.seed": Row(9, TRAINING),
     f"{RUN}.logging_steps": Row(9, TRANSPORT),
+    f"{RUN}.report_to": Row(["tensorboard", "wandb"], TRANSPORT),
     f"{RUN}.save_steps": Row(9, TRANSPORT),
     f"{RUN}.save_total_limit": Row(9, TRANSPORT),
     f"{RUN}.lora_rank": Row(9, TRAINING),
@@ -574,7 +587,6 @@ class TestRuns:
         [
             {"plot_loss": True},
             {"run_name": "tuesday"},
-            {"use_swanlab": True, "swanlab_project": "guides", "swanlab_mode": "local"},
         ],
     )
     def test_what_is_told_of_a_training_makes_no_other_model(

@@ -177,12 +177,6 @@ class TestDeepSpeed:
         assert len(marks) == 3
 
 
-def test_a_run_that_tells_a_server_how_it_goes_has_a_network(train: Train) -> None:
-    swanlab = {"use_swanlab": True}
-    assert train(arguments=swanlab).container.network == "test-network"
-    assert train(arguments=swanlab | {"swanlab_mode": "local"}).container.network == "none"
-
-
 class TestCluster:
     """Several hosts that train together, each from a stack of its own (T8)."""
 

@@ -237,6 +237,11 @@ class TestRuns:
         assert f"served_run is {served}" in problem.rule
         assert problem.way_out == "Use one of: sft"
 
+    def test_mlflow_has_an_address(self, document: dict[str, Any], problems_of: Find) -> None:
+        (problem,) = problems_of(runs(document, {"report_to": ["mlflow"]}))
+        assert problem.key == f"{RUN}.report_to"
+        assert problem.way_out == "Set trackers.mlflow_url, or leave it out"
+
     def test_tools_that_ollama_could_not_serve(
         self, document: dict[str, Any], directory: Path, problems_of: Find
     ) -> None:

@@ -138,6 +138,9 @@ class TestKeysOfTheRelease:
             ({"deepspeed": "examples/deepspeed/ds_z2_config.json"}, "deepspeed", "zero2"),
             ({"do_train": True, "overwrite_output_dir": True}, "arguments", {}),
             ({"report_to": "none", "resume_from_checkpoint": None}, "arguments", {}),
+            ({"report_to": "wandb"}, "report_to", ("wandb",)),
+            ({"report_to": ["wandb", "swanlab"]}, "report_to", ("wandb", "swanlab")),
+            ({"use_swanlab": True, "swanlab_mode": "cloud"}, "report_to", ("swanlab",)),
             ({"packing": True}, "arguments", {"packing": True}),
             ({"packing": None}, "arguments", {}),
             (
@@ -170,7 +173,9 @@ class TestKeysOfTheRelease:
             ({"output_dir": "saves"}, "output_dir", "output volume"),
             ({"dataset_dir": "data"}, "dataset_dir", "registers"),
             ({"do_train": False}, "do_train", "the stack sets it"),
-            ({"report_to": "wandb"}, "report_to", "the stack sets it"),
+            ({"report_to": "trackio"}, "report_to[0]", "tensorboard"),
+            ({"swanlab_mode": "local"}, "swanlab_mode", "where W&B does"),
+            ({"swanlab_project": "x"}, "swanlab_project", "one project"),
             ({"resume_from_checkpoint": "x"}, "resume_from_checkpoint", "the stack sets it"),
             ({"eval_datasets": ["none"]}, "eval_datasets[0]", "no data set of that name"),
         ],
@@ -288,15 +293,21 @@ class TestClashes:
         }
         assert {clash.rule for clash in set(CLASHES) - met} == {
             # A ppo run needs a run before it.
-            "it does not go with stage ppo"
+            "it does not go with stage ppo",
+            "stage ppo reports to tensorboard and wandb alone",
         }
 
-    def test_attention_that_ppo_does_not_know(self, directory: Path, problems_of: Find) -> None:
+    @pytest.mark.parametrize(
+        ("key", "value"), [("shift_attn", True), ("report_to", ["tensorboard", "swanlab"])]
+    )
+    def test_what_ppo_does_not_know(
+        self, directory: Path, problems_of: Find, key: str, value: Any
+    ) -> None:
         document = document_of({"name": "judge", "stage": "rm", "dataset": "data"}, directory)
         runs = document["models"][0]["training_runs"]
-        runs[1] |= {"stage": "ppo", "reward_model": "judge", "shift_attn": True}
+        runs[1] |= {"stage": "ppo", "reward_model": "judge", key: value}
         (problem,) = problems_of(document)
-        assert problem.key == "models[0].training_runs[1].shift_attn"
+        assert problem.key == f"models[0].training_runs[1].{key}"
 
     def test_a_processor_takes_no_pure_bf16(self, directory: Path, problems_of: Find) -> None:
         document = document_of({"dataset": "data", "pure_bf16": True}, directory)

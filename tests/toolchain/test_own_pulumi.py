@@ -117,7 +117,9 @@ def test_stack_init_and_up_without_make(operator: Operator) -> None:
     write_settings(operator)
 
     # Declared in Pulumi.yaml: nothing has to be set, and what is a secret is one.
-    assert {"stack_config", "hub_token", "api_key"} <= set(operator.run("pulumi", "config").split())
+    assert {"stack_config", "hub_token", "api_key", "wandb_api_key"} <= set(
+        operator.run("pulumi", "config").split()
+    )
     operator.run("pulumi", "config", "set", "--secret", "hub_token", "hush-hush")
 
     foretold = operator.run("pulumi", "preview", "--non-interactive")

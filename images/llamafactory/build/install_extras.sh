@@ -17,6 +17,7 @@ fail() {
 
 # Upstream they are requirement files, no pip extras.
 packages=
+trackers=
 ppo=
 rope_scaling=
 old_ifs=$IFS
@@ -33,8 +34,13 @@ for extra in ${EXTRAS:-}; do
     metrics) packages="$packages nltk jieba rouge-chinese" ;;
     ppo) ppo=yes ;;
     rope-scaling) rope_scaling=yes ;;
-    unsloth) packages="$packages unsloth" ;;
-    *) fail "'$extra' is not known: use adam-mini, apollo, badam, bitsandbytes, deepspeed, galore, liger-kernel, metrics, ppo, rope-scaling or unsloth" ;;
+    mlflow) trackers="$trackers mlflow" ;;
+    swanlab) trackers="$trackers swanlab" ;;
+    tensorboard) trackers="$trackers tensorboard" ;;
+    wandb) trackers="$trackers wandb" ;;
+    # Checked against what the release has: torch 2.6, transformers 5.5, TRL 0.24.
+    unsloth) packages="$packages unsloth==2026.10.9 unsloth_zoo==2026.10.9" ;;
+    *) fail "'$extra' is not known: use adam-mini, apollo, badam, bitsandbytes, deepspeed, galore, liger-kernel, metrics, mlflow, ppo, rope-scaling, swanlab, tensorboard, unsloth or wandb" ;;
     esac
 done
 IFS=$old_ifs
@@ -49,6 +55,12 @@ if [ -n "$packages" ]; then
         fail "pip's messages are above; if the index is slow or unreachable, set images.mirrors.python_index"
     rm -f "$constraints"
 fi
+for tracker in $trackers; do
+    # Complete beside LLaMA-Factory's own packages, so nothing of those is changed.
+    pip install --no-deps --require-hashes -r "$here/tracker-$tracker.txt" ||
+        fail "pip's messages are above; if the index is slow or unreachable, set images.mirrors.python_index"
+    python -c "import $tracker" || fail "$tracker cannot be imported; Python's messages are above"
+done
 if [ -n "$ppo" ]; then
     python "$here/enable_ppo.py"
 fi

@@ -31,6 +31,12 @@ PUBLIC = "0.0.0.0"  # noqa: S104 - what is warned of
         ({"board": {"enabled": False, "bind_address": PUBLIC, "share": True}}, False, []),
         ({"board": {"share": True}}, True, ["board.share"]),
         (
+            {"tensorboard": {"enabled": True, "bind_address": PUBLIC}},
+            True,
+            ["tensorboard.bind_address"],
+        ),
+        ({"tensorboard": {"bind_address": PUBLIC}}, True, []),
+        (
             {"board": {"bind_address": PUBLIC, "share": True}},
             False,
             ["board.bind_address", "board.share"],

@@ -1,0 +1,75 @@
+"""Settings of one training run that do not go together, whatever the rest of the file says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stack_configs.settings.rule import SECRET_KEY, rule_error
+from stack_configs.settings.run_spelling import OWNED_ARGUMENTS
+
+if TYPE_CHECKING:
+    from stack_configs.settings.training_runs import TrainingRunSettings
+
+VOCABULARY_ARGUMENTS = (
+    "resize_vocab",
+    "add_tokens",
+    "add_special_tokens",
+    "new_special_tokens_config",
+)
+"""Arguments that give the model rows for new tokens."""
+
+
+def require_settings_that_fit(run: TrainingRunSettings) -> None:
+    """Raises the error of the first rule that the run breaks."""
+    taken = OWNED_ARGUMENTS | type(run).model_fields.keys()
+    if owned := sorted(taken & run.arguments.keys()):
+        raise rule_error(
+            f"arguments holds {', '.join(owned)}, which the stack sets from its own settings",
+            "use the setting of that name, or leave it out",
+        )
+    if secrets := sorted(key for key in run.arguments if SECRET_KEY.search(key)):
+        raise rule_error(
+            f"arguments holds {', '.join(secrets)}: a secret never belongs in this file",
+            "run `pulumi config set --secret hub_token` instead",
+        )
+    _require_what_other_steps_take(run)
+    if run.use_unsloth and run.deepspeed == "zero3":
+        raise rule_error(
+            "use_unsloth does not go together with deepspeed zero3",
+            "remove one of the two",
+        )
+    if run.quantization_bit is not None and not run.trains_adapter:
+        raise rule_error(
+            f"quantization_bit {run.quantization_bit} needs an adapter (QLoRA), and "
+            f"finetuning_type is {run.finetuning_type}",
+            "set finetuning_type to lora or remove quantization_bit",
+        )
+    if (run.stage == "ppo") != (run.reward_model is not None):
+        raise rule_error(
+            "stage ppo needs a reward_model, and no other stage takes one",
+            "name the run with stage rm in reward_model, for stage ppo only",
+        )
+
+
+def _require_what_other_steps_take(run: TrainingRunSettings) -> None:
+    """What the merge, the API and Ollama are told as well must be what they can take."""
+    system = run.arguments.get("default_system")
+    if system is not None and (not isinstance(system, str) or '"""' in system):
+        raise rule_error(
+            f"arguments.default_system is {system!r}; it becomes the Modelfile's SYSTEM and "
+            'must be a text without """',
+            "write it as a quoted text with other quotation marks",
+        )
+    if run.arguments.get("train_from_scratch") and run.finetuning_type != "full":
+        raise rule_error(
+            f"train_from_scratch with finetuning_type {run.finetuning_type}: the random "
+            "weights that it starts from are not kept, and nothing fits what it trains",
+            "set finetuning_type to full, or remove train_from_scratch",
+        )
+    new = [key for key in VOCABULARY_ARGUMENTS if run.arguments.get(key)]
+    if run.quantization_bit is not None and new:
+        raise rule_error(
+            f"{new[0]} gives the model new rows, which quantization_bit "
+            f"{run.quantization_bit} does not allow",
+            "add the tokens in an earlier run without quantization_bit, or remove one of them",
+        )
