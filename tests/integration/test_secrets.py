@@ -106,6 +106,7 @@ def said(stack: Stack, hub: HubServer, processes: Processes) -> dict[str, str]:
     base_model = stack.model["base_model"]
     stack.settings["images"].setdefault("mirrors", {})["model_hub"] = hub.address
     stack.settings["api"] = {"enabled": True, "port": free_port()}
+    stack.settings["board"] = {"enabled": False}
     stack.model["base_model"] = {"hub": "org/gated"}
     with processes.watched():
         failed = stack.up()
