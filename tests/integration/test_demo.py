@@ -168,18 +168,19 @@ class TestChat:
 
     def test_at_a_terminal_with_history_to_its_end(self, stack: Stack):
         question, answer = trained_answer(stack)
-        terminal = Terminal(self.command(stack), stack.environment)
-        terminal.see(b">>> ")
-        terminal.press(f"{question}\r".encode())
-        terminal.see(answer.encode())
-        terminal.see(b">>> ")
-        # The prompt is Ollama's to keep when an answer or a line is broken off.
-        terminal.press(b"\x03")
-        terminal.see(b"/bye to exit")
-        terminal.press(b"\x1b[A\r")
-        terminal.see(question.encode())
-        terminal.press(b"\x04")
-        assert terminal.end() == 0
+        with Terminal(self.command(stack), stack.environment) as terminal:
+            terminal.see(b">>> ")
+            terminal.press(f"{question}\r".encode())
+            terminal.see(answer.encode())
+            terminal.see(b">>> ")
+            # An interrupt ends a line, and no conversation.
+            terminal.press(b"\x03")
+            terminal.see(b"/bye to exit")
+            terminal.press(b"\x1b[A\r")
+            terminal.see(question.encode())
+            terminal.see(answer.encode())
+            terminal.press(b"\x04")
+            assert terminal.end() == 0
 
     def test_in_a_pipe(self, stack: Stack):
         question, answer = trained_answer(stack)

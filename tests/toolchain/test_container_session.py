@@ -111,10 +111,10 @@ class TestPipe:
 
 class TestTerminal:
     @pytest.fixture
-    def shell(self, way: str, container: str) -> Terminal:
-        terminal = Terminal(argv(way, container, "sh"))
-        terminal.see(b"# ")
-        return terminal
+    def shell(self, way: str, container: str) -> Iterator[Terminal]:
+        with Terminal(argv(way, container, "sh")) as terminal:
+            terminal.see(b"# ")
+            yield terminal
 
     def test_keys_and_screen_are_those_of_the_container(self, shell: Terminal) -> None:
         shell.press(b"test -t 0 && test -t 1 && echo at $((6 * 7))\r")
