@@ -25,7 +25,12 @@ more: QLoRA on Ascend, for one, with bitsandbytes built for it.
 """
 NOT_PROVED = """
 Not proved anywhere: that a driver accepts what the engine is told, that the images build on their
-real bases, and that QLoRA, DeepSpeed, Unsloth and flash attention run."""
+real bases, and that QLoRA, DeepSpeed, FSDP, Unsloth and flash attention run.
+
+Of FSDP and DeepSpeed it is shown that the release's parser, and DeepSpeed's own classes, take
+what is rendered. FSDP of version 1 does not run on processors at all, and version 2 wants a torch
+later than the 2.6 of the release's own base. Unsloth is pinned to a version whose requirements
+hold beside that torch and the release's packages."""
 
 NAMES: Mapping[Hardware, str] = {
     "cpu": "processors",
@@ -37,6 +42,7 @@ NAMES: Mapping[Hardware, str] = {
 FEATURES = {
     "QLoRA": "quantization_bit",
     "DeepSpeed ZeRO": "deepspeed",
+    "FSDP": "fsdp",
     "Unsloth": "use_unsloth",
 }
 """By the setting of a training run that asks for it."""
@@ -89,7 +95,8 @@ def _lines() -> Iterator[str]:
     yield _row("flash attention (`flash_attn: fa2`)", *(_flash_attention(h) for h in variants))
     for feature, setting in FEATURES.items():
         knows = ["yes" if hardware in HARDWARE_OF[setting] else "no" for hardware in variants]
-        yield _row(f"{feature} (`{setting}`, brings `{EXTRA_OF[setting]}`)", *knows)
+        brings = f", brings `{EXTRA_OF[setting]}`" if setting in EXTRA_OF else ""
+        yield _row(f"{feature} (`{setting}`{brings})", *knows)
     yield _row("Ollama's image", *(f"`{ollama_image(ollama, hardware)}`" for hardware in variants))
     served = ["accelerators" if h in OLLAMA_GPU_TAGS else "processors" for h in variants]
     yield _row("Ollama computes on", *served)

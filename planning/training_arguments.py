@@ -61,6 +61,7 @@ def render_arguments(
         "use_unsloth": settings.use_unsloth or None,
         "quantization_bit": settings.quantization_bit,
         "deepspeed": settings.deepspeed,
+        **_fsdp_arguments(settings),
         "report_to": list(settings.report_to) or "none",
         **_adapter_arguments(settings),
         **settings.arguments,
@@ -109,10 +110,38 @@ def _adapter_arguments(settings: TrainingRunSettings) -> Mapping[str, Any]:
     }
 
 
+def _fsdp_arguments(settings: TrainingRunSettings) -> Mapping[str, Any]:
+    """As LLaMA-Factory's own example has them for `accelerate launch`.
+
+    FSDP of version 2 is not for torch 2.6, on which the release stands: accelerate 1.11 hands its
+    `fully_shard` what only a later one takes.
+    """
+    if settings.fsdp is None:
+        return {}
+    offload = " offload" if settings.offload else ""
+    return {
+        "fsdp": f"{settings.fsdp} auto_wrap{offload}",
+        "fsdp_config": {
+            "backward_prefetch": "backward_pre",
+            # One process reads the files, and sends the others their share. A quantized model
+            # cannot be read in another way.
+            "cpu_ram_efficient_loading": True,
+            "sync_module_states": True,
+        },
+    }
+
+
 def deepspeed_config(settings: TrainingRunSettings) -> dict[str, Any]:
-    """ZeRO stage 2 or 3 with every figure left to the trainer, as LLaMA-Factory's examples do."""
+    """ZeRO stage 2 or 3 with every figure left to the trainer, as LLaMA-Factory's examples do.
+
+    What lies in the host's memory is pinned there, and takes part in no overlap.
+    """
     zero: dict[str, Any] = {"stage": 2 if settings.deepspeed == "zero2" else 3}
-    zero |= {"overlap_comm": True, "contiguous_gradients": True}
+    zero |= {"overlap_comm": settings.offload is None, "contiguous_gradients": True}
+    if settings.offload:
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": True}
+    if settings.offload == "all":
+        zero["offload_param"] = {"device": "cpu", "pin_memory": True}
     if settings.deepspeed == "zero3":
         zero |= {
             "reduce_bucket_size": "auto",

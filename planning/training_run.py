@@ -210,9 +210,12 @@ def drop_what_cannot_be_resumed(folder: PurePosixPath, *, can_resume: bool) -> s
 
 def _environment(settings: TrainingRunSettings) -> dict[str, str]:
     environment: dict[str, str] = {}
-    if settings.deepspeed:
+    if settings.deepspeed or settings.fsdp:
         # LLaMA-Factory launches DeepSpeed through torchrun only, on one device as well.
         environment["FORCE_TORCHRUN"] = "1"
+    if settings.fsdp:
+        # As `accelerate launch` says it: the model is loaded before the trainer could.
+        environment |= {"ACCELERATE_USE_FSDP": "true", "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT"}
     if settings.threads is not None:
         environment["OMP_NUM_THREADS"] = str(settings.threads)
     return environment

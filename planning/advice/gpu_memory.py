@@ -144,6 +144,8 @@ def _is_accepted(
 ) -> bool:
     if "deepspeed" in changes:
         several = room.processes is not None and room.processes > 1
+        if run.fsdp or run.offload:
+            return False
         return several and run.quantization_bit is None and not run.use_unsloth
     if "quantization_bit" in changes:
         return hardware in HARDWARE_OF["quantization_bit"] and run.deepspeed != "zero3"

@@ -85,7 +85,7 @@ def _about_a_run(
             "Leave it out, or set it to fa2 where the image has it",
         )
     count = host.gpu.count if host.gpu.count != "all" else len(facts.gpus or ())
-    if count > 1 and not run.trains_adapter and run.deepspeed is None:
+    if count > 1 and not run.trains_adapter and run.deepspeed is None and run.fsdp is None:
         yield Problem(
             f"{key}.deepspeed",
             "",

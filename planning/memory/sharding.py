@@ -23,13 +23,27 @@ ZERO3 = Sharding(gradients=True, weights=True)
 ZERO3_OFFLOAD = Sharding(gradients=True, weights=True, optimizer_on_host=True, weights_on_host=True)
 """FSDP that shards all holds what stage 3 of ZeRO holds, with offload and without."""
 
-SHARDINGS: Mapping[str, Sharding] = {"zero2": ZERO2, "zero3": ZERO3}
-"""By the run's setting `deepspeed`."""
+ZERO3_OPTIMIZER_OFFLOAD = Sharding(gradients=True, weights=True, optimizer_on_host=True)
+FSDP_SHARD_GRAD_OP = Sharding(gradients=True)
+
+SHARDINGS: Mapping[tuple[str, str | None], Sharding] = {
+    ("zero2", None): ZERO2,
+    ("zero2", "optimizer"): ZERO2_OFFLOAD,
+    ("zero3", None): ZERO3,
+    ("zero3", "optimizer"): ZERO3_OPTIMIZER_OFFLOAD,
+    ("zero3", "all"): ZERO3_OFFLOAD,
+    ("full_shard", None): ZERO3,
+    ("full_shard", "all"): ZERO3_OFFLOAD,
+    ("shard_grad_op", None): FSDP_SHARD_GRAD_OP,
+    ("shard_grad_op", "all"): ZERO3_OFFLOAD,
+}
+"""By the run's `deepspeed` or `fsdp`, and its `offload`."""
 
 
 def sharding_of(run: TrainingRunSettings) -> Sharding | None:
     """How a run shares; None where each device holds all of it."""
-    return SHARDINGS[run.deepspeed] if run.deepspeed else None
+    shared = run.deepspeed or run.fsdp
+    return SHARDINGS[shared, run.offload] if shared else None
 
 
 @dataclass(frozen=True, kw_only=True)

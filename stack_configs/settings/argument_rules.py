@@ -104,7 +104,7 @@ def _fit(value: Any) -> str:
 def _several_processes(settings: Settings, run: TrainingRunSettings) -> bool:
     """Whether several devices train together, as far as the settings alone say."""
     host = settings.host
-    if host.cluster is not None or run.deepspeed is not None:
+    if host.cluster is not None or run.deepspeed is not None or run.fsdp is not None:
         return True
     return host.hardware != "cpu" and host.gpu.count not in ("all", 1)
 

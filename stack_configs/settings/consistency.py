@@ -18,9 +18,11 @@ PROMPT_STAGES = ("pt", "ppo")
 HARDWARE_OF: Mapping[str, tuple[Hardware, ...]] = {
     "quantization_bit": ("cuda", "rocm"),
     "deepspeed": ("cuda", "rocm", "npu"),
+    "fsdp": ("cuda", "rocm", "npu"),
     "use_unsloth": ("cuda", "rocm"),
 }
-"""Where the released bitsandbytes, DeepSpeed and Unsloth compute, by the run's setting."""
+"""Where the released bitsandbytes, DeepSpeed and Unsloth compute, and PyTorch's FSDP, by the run's
+setting."""
 
 
 def find_inconsistencies(settings: Settings) -> list[Problem]:

@@ -38,6 +38,7 @@ def require_settings_that_fit(run: TrainingRunSettings) -> None:
             "use_unsloth does not go together with deepspeed zero3",
             "remove one of the two",
         )
+    _require_one_way_to_share(run)
     if run.quantization_bit is not None and not run.trains_adapter:
         raise rule_error(
             f"quantization_bit {run.quantization_bit} needs an adapter (QLoRA), and "
@@ -48,6 +49,42 @@ def require_settings_that_fit(run: TrainingRunSettings) -> None:
         raise rule_error(
             "stage ppo needs a reward_model, and no other stage takes one",
             "name the run with stage rm in reward_model, for stage ppo only",
+        )
+
+
+def _require_one_way_to_share(run: TrainingRunSettings) -> None:
+    """Of DeepSpeed, FSDP, and what they leave to the host's memory."""
+    if run.fsdp and run.deepspeed:
+        raise rule_error(
+            f"fsdp {run.fsdp} and deepspeed {run.deepspeed} both share the model out",
+            "keep one of the two",
+        )
+    if run.fsdp and run.use_unsloth:
+        raise rule_error(
+            "use_unsloth trains on one GPU, and fsdp shares a model among several",
+            "remove one of the two",
+        )
+    if run.quantization_bit == 8 and (run.fsdp or run.deepspeed == "zero3"):  # noqa: PLR2004
+        raise rule_error(
+            "quantization_bit 8 does not go together with fsdp or deepspeed zero3: LLaMA-Factory "
+            "shares out models of 4 bits alone",
+            "set quantization_bit to 4, or deepspeed to zero2",
+        )
+    if run.offload and not (run.fsdp or run.deepspeed):
+        raise rule_error(
+            f"offload {run.offload} is for DeepSpeed or FSDP, and the run has neither",
+            "set deepspeed or fsdp, or remove offload",
+        )
+    if run.offload == "all" and run.deepspeed == "zero2":
+        raise rule_error(
+            "offload all needs weights that are shared out, and deepspeed zero2 shares gradients "
+            "and the optimizer alone",
+            "set offload to optimizer, or deepspeed to zero3",
+        )
+    if run.offload == "optimizer" and run.fsdp:
+        raise rule_error(
+            "FSDP leaves all to the host's memory, or nothing",
+            "set offload to all, or use deepspeed",
         )
 
 

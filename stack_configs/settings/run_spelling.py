@@ -110,8 +110,13 @@ AS_IT_IS: Mapping[str, tuple[Any, ...]] = {
 }
 """What may be said, since it is so anyway."""
 
-SHIPPED_DEEPSPEED = {"ds_z2_config.json": "zero2", "ds_z3_config.json": "zero3"}
-"""LLaMA-Factory's own files, which the stack renders itself."""
+SHIPPED_DEEPSPEED: Mapping[str, tuple[str, str | None]] = {
+    "ds_z2_config.json": ("zero2", None),
+    "ds_z2_offload_config.json": ("zero2", "optimizer"),
+    "ds_z3_config.json": ("zero3", None),
+    "ds_z3_offload_config.json": ("zero3", "all"),
+}
+"""LLaMA-Factory's own files, which the stack renders itself: `deepspeed`, and `offload`."""
 
 
 def spell_run(given: Mapping[str, Any], *, own: Collection[str]) -> Spelling:
@@ -208,10 +213,26 @@ def _meaning(key: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield "report_to", ["swanlab"]
         case ("disable_gradient_checkpointing", bool()):
             yield "gradient_checkpointing", not value
-        case ("deepspeed", str()):
-            yield key, SHIPPED_DEEPSPEED.get(value.rpartition("/")[2], value)
+        case ("deepspeed", str()) | ("fsdp", str() | list()):
+            yield from _sharing(key, value)
         case _:
             yield key, value
+
+
+def _sharing(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """How a model is shared out, and what of it is left to the host's memory."""
+    if key == "deepspeed":
+        stage, offload = SHIPPED_DEEPSPEED.get(value.rpartition("/")[2], (value, None))
+        yield key, stage
+    else:
+        words = value.split() if isinstance(value, str) else value
+        # Layers are always shared out one by one.
+        sharing = [word for word in words if word not in ("auto_wrap", "offload")]
+        offload = "all" if "offload" in words else None
+        if words:
+            yield key, sharing[0] if len(sharing) == 1 else " ".join(map(str, words))
+    if offload:
+        yield "offload", offload
 
 
 def _listed(value: Any) -> Any:

@@ -136,6 +136,21 @@ class TrainingRunSettings(StrictModel):
     deepspeed: Annotated[
         Literal["zero2", "zero3"] | None, Field(description="DeepSpeed ZeRO stage (T6).")
     ] = None
+    fsdp: Annotated[
+        Literal["full_shard", "shard_grad_op"] | None,
+        Field(
+            description="PyTorch's FSDP in place of DeepSpeed: each device has a share of the "
+            "weights and the optimizer (full_shard), or all weights while it computes "
+            "(shard_grad_op)."
+        ),
+    ] = None
+    offload: Annotated[
+        Literal["optimizer", "all"] | None,
+        Field(
+            description="What the host's memory holds for DeepSpeed: the optimizer, or the "
+            "weights as well (zero3). FSDP: all. Slower, less GPU memory."
+        ),
+    ] = None
     use_unsloth: Annotated[bool, Field(description="Train with Unsloth's kernels, on one GPU.")] = (
         False
     )

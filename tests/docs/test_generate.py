@@ -85,7 +85,7 @@ class TestSchema:
 
     def test_it_knows_the_arguments_that_may_stand_in_a_run(self) -> None:
         run = editor_schema()["$defs"]["TrainingRunSettings"]["properties"]
-        assert run["fsdp"]["type"] == ["array", "string", "null"]
+        assert run["fsdp_config"]["type"] == ["object", "string", "null"]
         assert run["pref_loss"]["enum"][0] == "sigmoid"
         assert run["learning_rate"]["exclusiveMaximum"] == 1, "the stack's own says more"
         assert not {"template", "output_dir", "hf_hub_token"} & run.keys()

@@ -11,18 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from planning.training_arguments import render_arguments
+from planning.training_arguments import deepspeed_config, render_arguments
 from planning.weights import Weights
 from runtime.docker.archive import tar_stream
 from stack_configs.settings.release_arguments import TABLE
 from stack_configs.settings.training_runs import TrainingRunSettings
 from tests.integration.conftest import Engine
 from tests.integration.stack import PROJECT, Stack
-from tests.stack_configs.clash_cases import CASES, GOOD, Case
+from tests.stack_configs.clash_cases import CASES, GOOD, SHARED, Case
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(900)]
 
-RUNS = [*((case.run, case.several_processes) for case in CASES), *((run, False) for run in GOOD)]
+RUNS = [
+    *((case.run, case.several_processes) for case in CASES),
+    *((run, False) for run in (*GOOD, *SHARED)),
+]
 
 
 def newest_image(engine: Engine) -> str:
@@ -32,13 +35,15 @@ def newest_image(engine: Engine) -> str:
     return str(max(images, key=lambda image: image.attrs["Created"]).id)
 
 
-def output_of(engine: Engine, command: str, files: Mapping[str, bytes]) -> bytes:
+def output_of(
+    engine: Engine, command: str, files: Mapping[str, bytes], *, network: str = "none"
+) -> bytes:
     """What a container of the image prints, that was given these files."""
     container = engine.client.containers.create(
         newest_image(engine),
         ["sh", "-ec", command],
         working_dir="/tmp",
-        network_mode="none",
+        network_mode=network,
         environment={"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
     )
     try:
@@ -84,11 +89,40 @@ def test_what_the_settings_refuse_the_release_refuses(answers: list[str | None],
     assert case.says in str(said)
 
 
-@pytest.mark.parametrize("run", GOOD, ids=str)
+@pytest.mark.parametrize("run", [*GOOD, *SHARED], ids=str)
 def test_what_the_settings_take_the_release_takes(
     answers: list[str | None], run: Mapping[str, object]
 ):
-    assert answers[len(CASES) + GOOD.index(dict(run))] is None
+    assert answers[len(CASES) + (*GOOD, *SHARED).index(dict(run))] is None
+
+
+ZERO = """
+import json
+from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
+for told in json.load(open("files.json")):
+    said = {key: value for key, value in told["zero_optimization"].items() if value != "auto"}
+    taken = DeepSpeedZeroConfig(**said)
+    kept = [taken.offload_optimizer, taken.offload_param]
+    print(taken.stage, *(str(each.device) if each else "none" for each in kept))
+"""
+LEVELS = (("zero2", None), ("zero2", "optimizer"), ("zero3", "optimizer"), ("zero3", "all"))
+
+
+@pytest.mark.nightly
+def test_deepspeed_takes_the_files_that_are_rendered(engine: Engine):
+    """Its own classes refuse what they do not know. Installs it first, which takes a minute."""
+    rendered = [
+        deepspeed_config(
+            TrainingRunSettings.model_validate(
+                {"datasets": ["a"], "deepspeed": stage, "offload": offload}
+            )
+        )
+        for stage, offload in LEVELS
+    ]
+    files = {"zero.py": ZERO.encode(), "files.json": json.dumps(rendered).encode()}
+    install = "DS_BUILD_OPS=0 pip install --quiet 'deepspeed<=0.18.4' >&2"
+    said = output_of(engine, f"{install}; python zero.py", files, network="bridge").decode()
+    assert said.splitlines()[-4:] == ["2 none none", "2 cpu none", "3 cpu none", "3 cpu cpu"]
 
 
 @pytest.mark.capability("T2", "T4")

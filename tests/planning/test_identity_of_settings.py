@@ -223,6 +223,8 @@ ROWS: dict[str, Row] = {
     f"{RUN}.additional_target": Row(["lm_head"], TRAINING),
     f"{RUN}.quantization_bit": Row(4, TRAINING, given=ON_GPUS),
     f"{RUN}.deepspeed": Row("zero3", TRAINING, given=ON_GPUS),
+    f"{RUN}.fsdp": Row("full_shard", TRAINING, given=ON_GPUS),
+    f"{RUN}.offload": Row("optimizer", TRAINING, given=ON_GPUS | {f"{RUN}.deepspeed": "zero2"}),
     f"{RUN}.use_unsloth": Row(True, TRAINING, given=ON_GPUS),
     f"{RUN}.flash_attn": Row("sdpa", TRAINING),
     f"{RUN}.threads": Row(9, TRANSPORT),

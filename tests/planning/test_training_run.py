@@ -177,6 +177,64 @@ class TestDeepSpeed:
         assert len(marks) == 3
 
 
+class TestOffload:
+    """What the host's memory holds of a model that is shared out (T6)."""
+
+    @pytest.mark.parametrize(
+        ("stage", "offload", "kept"),
+        [
+            ("zero2", None, set()),
+            ("zero2", "optimizer", {"offload_optimizer"}),
+            ("zero3", "optimizer", {"offload_optimizer"}),
+            ("zero3", "all", {"offload_optimizer", "offload_param"}),
+        ],
+    )
+    def test_deepspeed_is_told(
+        self, train: Train, stage: str, offload: str | None, kept: set[str]
+    ) -> None:
+        plan = train({"hardware": "cuda"}, deepspeed=stage, offload=offload)
+        zero = json.loads(plan.files["deepspeed.json"])["zero_optimization"]
+        assert {key for key in zero if key.startswith("offload")} == kept
+        assert all(zero[key] == {"device": "cpu", "pin_memory": True} for key in kept)
+        # As LLaMA-Factory's own files have it.
+        assert zero["overlap_comm"] == (not kept)
+
+    def test_it_is_another_training(self, train: Train) -> None:
+        host = {"hardware": "cuda"}
+        marks = {
+            train(host, deepspeed="zero3", offload=offload).identity
+            for offload in (None, "optimizer", "all")
+        }
+        assert len(marks) == 3
+
+
+class TestFsdp:
+    @pytest.mark.parametrize(("offload", "words"), [(None, ""), ("all", " offload")])
+    def test_the_trainer_is_told(self, train: Train, offload: str | None, words: str) -> None:
+        plan = train({"hardware": "cuda"}, fsdp="full_shard", offload=offload)
+        said = arguments(plan)
+        assert said["fsdp"] == f"full_shard auto_wrap{words}"
+        assert said["fsdp_config"]["cpu_ram_efficient_loading"] is True
+        assert "deepspeed" not in said
+        assert "deepspeed.json" not in plan.files
+
+    def test_the_model_is_loaded_as_accelerate_launch_would_have_it(self, train: Train) -> None:
+        host = {"hardware": "cuda"}
+        launched = {"FORCE_TORCHRUN": "1", "ACCELERATE_USE_FSDP": "true"}
+        environment = train(host, fsdp="full_shard").container.environment
+        assert environment.items() >= launched.items()
+        assert not train(host).container.environment.keys() & launched.keys()
+
+    def test_a_config_of_ones_own_has_the_last_word(self, train: Train) -> None:
+        plan = train({"hardware": "cuda"}, fsdp="full_shard", fsdp_config={"version": 2})
+        assert arguments(plan)["fsdp_config"] == {"version": 2}
+
+    def test_another_way_to_share_is_another_training(self, train: Train) -> None:
+        host = {"hardware": "cuda"}
+        marks = {train(host, fsdp=way).identity for way in (None, "full_shard", "shard_grad_op")}
+        assert len(marks) == 3
+
+
 class TestCluster:
     """Several hosts that train together, each from a stack of its own (T8)."""
 

@@ -225,3 +225,13 @@ GOOD: tuple[dict[str, Any], ...] = (
     {"warmup_ratio": 0.1, "lr_scheduler_type": "warmup_stable_decay"},
 )
 """Runs that the release takes."""
+
+SHARED: tuple[dict[str, Any], ...] = (
+    {"fsdp": "full_shard"},
+    {"fsdp": "full_shard", "offload": "all", "finetuning_type": "full"},
+    {"fsdp": "shard_grad_op", "stage": "dpo"},
+    {"fsdp": "full_shard", "quantization_bit": 4},
+    {"deepspeed": "zero2", "offload": "optimizer", "finetuning_type": "full"},
+    {"deepspeed": "zero3", "offload": "all"},
+)
+"""Those that it takes on accelerators; the settings refuse them on processors."""

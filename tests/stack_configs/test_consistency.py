@@ -173,6 +173,13 @@ class TestRuns:
             ({"arguments": {"output_dir": "/x", "bf16": True}}, "arguments holds bf16, output_dir"),
             ({"quantization_bit": 4, "finetuning_type": "full"}, "needs an adapter"),
             ({"use_unsloth": True, "deepspeed": "zero3"}, "use_unsloth does not go together"),
+            ({"fsdp": "full_shard", "deepspeed": "zero2"}, "both share the model out"),
+            ({"fsdp": "full_shard", "use_unsloth": True}, "use_unsloth trains on one GPU"),
+            ({"fsdp": "full_shard", "quantization_bit": 8}, "quantization_bit 8 does not go"),
+            ({"deepspeed": "zero3", "quantization_bit": 8}, "quantization_bit 8 does not go"),
+            ({"offload": "all"}, "the run has neither"),
+            ({"deepspeed": "zero2", "offload": "all"}, "offload all needs weights"),
+            ({"fsdp": "full_shard", "offload": "optimizer"}, "or nothing"),
             ({"stage": "ppo"}, "stage ppo needs a reward_model"),
             ({"arguments": {"default_system": 7}}, "must be a text"),
             ({"arguments": {"default_system": 'a """ b'}}, "must be a text"),
@@ -277,7 +284,12 @@ class TestRuns:
 
     @pytest.mark.parametrize(
         ("setting", "value"),
-        [("quantization_bit", 4), ("deepspeed", "zero2"), ("use_unsloth", True)],
+        [
+            ("quantization_bit", 4),
+            ("deepspeed", "zero2"),
+            ("fsdp", "full_shard"),
+            ("use_unsloth", True),
+        ],
     )
     def test_what_needs_a_gpu_is_refused_on_a_host_without_one(
         self, document: dict[str, Any], problems_of: Find, setting: str, value: Any

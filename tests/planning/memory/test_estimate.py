@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
+from pydantic import ValidationError
 
 from benchmarks.gpu_memory.cases import shape_of
 from benchmarks.gpu_memory.comparison import Comparison, tracked
@@ -78,6 +79,13 @@ class TestLlamaFactorysTable:
         }
 
 
+def accepted_run(given: dict[str, Any]) -> TrainingRunSettings | None:
+    try:
+        return TrainingRunSettings.model_validate(given)
+    except ValidationError:
+        return None
+
+
 class TestSharing:
     BILLION = 1e9
     LAYER = 2e8
@@ -111,8 +119,17 @@ class TestSharing:
         assert self.held(sharding, processes) == pytest.approx(wanted)
 
     def test_every_level_that_a_run_may_have_is_known(self) -> None:
-        levels, _none = get_args(TrainingRunSettings.model_fields["deepspeed"].annotation)
-        assert set(get_args(levels)) == SHARDINGS.keys()
+        kept = (None, "optimizer", "all")
+        runs = [
+            {"datasets": ["a"], setting: level, "offload": offload}
+            for setting in ("deepspeed", "fsdp")
+            for level in get_args(get_args(TrainingRunSettings.model_fields[setting].annotation)[0])
+            for offload in kept
+        ]
+        accepted = {
+            (run.deepspeed or run.fsdp, run.offload) for each in runs if (run := accepted_run(each))
+        }
+        assert accepted == SHARDINGS.keys()
 
     def test_a_run_under_zero(self) -> None:
         weights = weights_of(LLAMA) / 1e9
