@@ -12,7 +12,7 @@ from components.pipeline import FineTunePipeline, FineTunePipelineArgs
 from plan import secret
 from plan.owner import Owner
 from plan.problem import Problem, SettingsError
-from planning.advice.advice import find_accelerator_advice, find_advice
+from planning.advice.advice import find_accelerator_advice, find_advice, find_room_advice
 from planning.advice.outlook import outlook
 from planning.host import ask_about_host, ask_for_tokens, judge_host
 from planning.pipeline import plan_pipeline
@@ -50,8 +50,8 @@ def warn(advice: Sequence[Problem]) -> None:
 
 
 has_api_key = bool(config.get("api_key"))
-is_made = not tokens.missing
-warn(find_advice(settings, findings.facts, has_api_key=has_api_key, is_made=is_made))
+warn(find_advice(settings, findings.facts, has_api_key=has_api_key, is_made=not tokens.missing))
+warn(find_room_advice(settings, plan, findings.facts, tokens))
 for line in outlook(settings, plan, findings.facts, tokens):
     pulumi.log.info(line)
 # The provider's own way to an engine differs from the docker client's. One whose host is not known

@@ -23,4 +23,7 @@ CONTAINER_STEPS: Final[Mapping[Noun, str]] = {
     "merge": "finetune-stack:index:Merge",
     "chat-encoding": "finetune-stack:index:ChatEncoding",
     "gguf-conversion": "finetune-stack:index:GgufConversion",
+    "calibration-text": "finetune-stack:index:CalibrationText",
+    "importance-matrix": "finetune-stack:index:ImportanceMatrix",
+    "quantization": "finetune-stack:index:Quantization",
 }

@@ -31,10 +31,8 @@ keeps on a GPU. GB, without the overhead. The largest error is {worst:.1%}.
 PUBLISHED = """## Against LLaMA-Factory's table
 
 "Hardware Requirement" of its README, which calls itself estimated and names no batch: here batches
-of one row of {length} tokens, with
-{models}.
-GB: the estimate, and how far it is from the table. The last column is for 70B, in GB for each
-billion of weights, beside the table's own.
+of one row of {length} tokens, with {models}. GB: the estimate, and how far it is from the table.
+The last column is for 70B, in GB for each billion of weights, beside the table's own.
 
 The table counts no room for a step of the optimizer, which needs a copy of all trained weights
 (`full`; not with `optim: adamw_torch_fused`), and nothing of what BAdam keeps of the layers that it

@@ -22,6 +22,9 @@ Noun = Literal[
     "merge",
     "chat-encoding",
     "gguf-conversion",
+    "calibration-text",
+    "importance-matrix",
+    "quantization",
     "ollama-model",
     "served-models",
 ]

@@ -10,6 +10,7 @@ from plan.host import HostFacts
 from plan.identity import identity, tree_digest
 from plan.image import ImagePlan, ImagesPlan
 from plan.labels import NAMESPACE
+from planning.gguf_conversion import needs_quantizer
 from planning.recipes import (
     LLAMAFACTORY_BASE,
     converter_recipe,
@@ -20,6 +21,7 @@ from planning.recipes import (
 from planning.step import PROJECT
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.images import BuiltImageSettings, Extra, ImagesSettings
+from stack_configs.settings.models import ModelSettings
 from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
@@ -79,7 +81,12 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
         dockerfile="Dockerfile",
         base=None if images.converter.base_image else llamafactory.reference,
         base_is_ours=True,
-        args={**authorities, **python},
+        args={
+            **authorities,
+            **packages,
+            **python,
+            "QUANTIZER": "yes" if any(_quantizes(model) for model in settings.models) else "",
+        },
     )
     ready = images.ollama.image or ollama_image(images.ollama.version, hardware)
     ollama = _plan_image(
@@ -168,6 +175,10 @@ def extras_of(run: TrainingRunSettings) -> Iterator[Extra]:
             yield extra
     if BITSANDBYTES_OPTIMIZERS.match(str(run.arguments.get("optim"))):
         yield "bitsandbytes"
+
+
+def _quantizes(model: ModelSettings) -> bool:
+    return needs_quantizer(model.gguf_conversion)
 
 
 def _extras_needed(settings: Settings) -> Iterator[Extra]:

@@ -15,6 +15,7 @@ from planning.gguf_conversion import plan_gguf_conversion
 from planning.hub_model import hub_model_of, plan_hub_model
 from planning.merge import plan_merge
 from planning.ollama_model import plan_ollama_model
+from planning.quantization import LastTraining, plan_quantizations
 from planning.run_graph import Trained, judges_beside, needs_whole_model, weights_after
 from planning.step import Surroundings
 from planning.trained_chat import trained_chat
@@ -127,7 +128,8 @@ def plan_model(
         left[run.name] = Trained(
             weights=weights_after(planned, run, start.weights), run=run, step=planned
         )
-    policy = left[model.served_lineage[-1].name]
+    last_run = model.served_lineage[-1]
+    policy = left[last_run.name]
     # A later run may have had it merged already.
     policy = merged.get(policy.run_name, policy)
     if policy.weights.adapter is not None:
@@ -140,12 +142,29 @@ def plan_model(
     gguf = plan_gguf_conversion(
         model.gguf_conversion, model=model.name, source=final.made_by, around=around
     )
+    steps += [
+        gguf,
+        *plan_quantizations(
+            model.gguf_conversion,
+            model=model.name,
+            gguf=gguf,
+            trained=LastTraining(
+                run=last_run,
+                step=policy.made_by,
+                template=model.template,
+                weights=final.weights,
+                datasets=[by_name[name] for name in last_run.datasets],
+            ),
+            mirrors=mirrors,
+            around=around,
+        ),
+    ]
     plan = ModelPlan(
         name=model.name,
-        steps=(*steps, gguf),
+        steps=tuple(steps),
         ollama_model=plan_ollama_model(
             model,
-            gguf=gguf,
+            gguf=steps[-1],
             server=server,
             around=around,
             chat=chat,

@@ -5,9 +5,9 @@ from pathlib import PurePosixPath
 
 from plan.codec import as_json
 from plan.identity import identity
-from plan.step import OllamaModelStep, SmokePrompt
+from plan.step import ContainerStepPlan, OllamaModelStep, SmokePrompt
 from planning.chat_parity import plan_chat_parity
-from planning.gguf_conversion import GgufConversionPlan
+from planning.gguf_conversion import FILE, quantized_by_ollama
 from planning.step import Surroundings
 from planning.trained_chat import TrainedChat
 from stack_configs.settings.models import ModelSettings
@@ -16,15 +16,17 @@ from stack_configs.settings.models import ModelSettings
 def plan_ollama_model(
     settings: ModelSettings,
     *,
-    gguf: GgufConversionPlan,
+    gguf: ContainerStepPlan,
     server: str,
     around: Surroundings,
     chat: TrainedChat,
     encoded_in: PurePosixPath,
 ) -> OllamaModelStep:
-    """The Ollama model of a converted model; `encoded_in` as `plan_chat_parity` has it."""
+    """The Ollama model of the GGUF file that step `gguf` left; `encoded_in` as `plan_chat_parity`
+    has it."""
     own = settings.ollama_model
-    modelfile = render_modelfile(settings, chat=chat, gguf_file=gguf.file)
+    quantize = quantized_by_ollama(settings.gguf_conversion)
+    modelfile = render_modelfile(settings, chat=chat, gguf_file=str(gguf.artefact / FILE))
     parity = plan_chat_parity(
         chat,
         encoded_in=encoded_in,
@@ -40,7 +42,7 @@ def plan_ollama_model(
         settings.served_name,
         modelfile,
         # Another version may quantize in another way.
-        [gguf.quantize, around.images.ollama.recipe] if gguf.quantize else None,
+        [quantize, around.images.ollama.recipe] if quantize else None,
         [[smoke.prompt, smoke.expect] for smoke in prompts],
         as_json(parity),
     )
@@ -50,7 +52,7 @@ def plan_ollama_model(
         server=server,
         served_name=settings.served_name,
         modelfile=modelfile,
-        quantize=gguf.quantize,
+        quantize=quantize,
         chat_parity=parity,
         smoke_prompts=prompts,
     )

@@ -20,6 +20,9 @@ MODULES: Mapping[str, str] = {
     "merge": "runtime.steps.container_step",
     "chat-encoding": "runtime.steps.container_step",
     "gguf-conversion": "runtime.steps.container_step",
+    "calibration-text": "runtime.steps.container_step",
+    "importance-matrix": "runtime.steps.container_step",
+    "quantization": "runtime.steps.container_step",
     "ollama-model": "runtime.serving.ollama_model",
     "served-models": "runtime.serving.served_models",
 }

@@ -58,6 +58,7 @@ ALIGNED = model(
     {"name": "kto", "stage": "kto", "datasets": ["judged"]},
     {"name": "judge", "stage": "rm", "datasets": ["ranked"]},
     {"name": "ppo", "stage": "ppo", "reward_model": "judge"},
+    gguf_conversion={"quantization": "IQ3_XXS", "importance_matrix": True},
     ollama_model={
         "name": "team/aligned:v1",
         "system": 'Be "brief".\nSay 問.',

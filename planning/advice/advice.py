@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plan.host import HostFacts
+from plan.host import HostFacts, Tokens
+from plan.pipeline import PipelinePlan
 from plan.problem import Problem
 from planning.advice.devices import found_gb
+from planning.advice.disk_forecast import about_room, forecast_writes
 from planning.advice.exposure import about_exposure
 from planning.advice.gpu_memory import about_gpu_memory
 from planning.advice.host_grade import about_host_grade
@@ -31,6 +33,13 @@ def find_advice(
         *about_training_speed(settings, facts),
         *about_training_rows(settings, facts),
     ]
+
+
+def find_room_advice(
+    settings: Settings, plan: PipelinePlan, facts: HostFacts, tokens: Tokens
+) -> list[Problem]:
+    """Less room on the disk than what is still to be written takes."""
+    return list(about_room(forecast_writes(settings, plan, facts, tokens), facts))
 
 
 def find_accelerator_advice(

@@ -1,12 +1,12 @@
 """What serving does to a host with accelerators, and cannot do there (F2)."""
 
-import re
 from collections.abc import Iterator
 
 from plan.host import HostFacts
 from plan.problem import Problem
 from planning.images import ollama_reaches_accelerators
 from planning.memory.model_size import billions_of
+from stack_configs.settings.quantization import BITS_PER_WEIGHT
 from stack_configs.settings.root import Settings
 
 API_BYTES_PER_WEIGHT = 2.0
@@ -46,7 +46,8 @@ def held_while_training_gb(settings: Settings, facts: HostFacts) -> float:
         return 0.0
     served = [
         (billions_of(model.base_model, facts) or 0.0)
-        * bytes_per_weight(model.gguf_conversion.quantization)
+        * BITS_PER_WEIGHT[model.gguf_conversion.quantization]
+        / 8
         for model in settings.models
     ]
     held = max(served) if ollama_reaches_accelerators(settings) else 0.0
@@ -55,12 +56,3 @@ def held_while_training_gb(settings: Settings, facts: HostFacts) -> float:
         chosen = names[settings.api.model or settings.models[0].name]
         held += (billions_of(chosen.base_model, facts) or 0.0) * API_BYTES_PER_WEIGHT
     return held
-
-
-def bytes_per_weight(quantization: str) -> float:
-    """Of a GGUF type such as `q4_k_m` or `f16`; scales cost quantized weights about a bit."""
-    found = re.search(r"\d+", quantization)
-    if found is None:
-        raise AssertionError(f"{quantization} is the name of no GGUF type")
-    bits = int(found[0]) + (0 if quantization.startswith(("f", "bf")) else 1)
-    return bits / 8

@@ -20,7 +20,6 @@ keeps the mask and a copy of the keys for each head. flash: neither."""
 PAIRED_STAGES = ("rm", "dpo")
 """A row of these is two: the answer that is preferred, and the other."""
 LANGUAGE_STAGES = ("pt", "sft")
-FROZEN = TrainedPart(layers=0)
 PLAIN_ATTENTION = ("gemma2",)
 """Architectures that no attention but the plain one and flash-attn's computes."""
 
@@ -71,15 +70,12 @@ def activation_peak(
     words = batch.tokens * shape.vocabulary
     converted = part.weights * HALF if precision.is_mixed else 0.0
     forward, backward = logit_bytes(run)
-    # LLaMA-Factory computes no layer again that holds nothing to train.
-    frozen = _Layer(shape=shape, part=FROZEN, precision=precision)
-    kept = part.passed_layers * batch.tokens * frozen.bytes_per_token(batch, attention)
-    if run.gradient_checkpointing:
-        kept += part.layers * batch.tokens * shape.hidden * layer.stream
+    if run.gradient_checkpointing and not part.passes_frozen:
+        kept = float(part.layers * batch.tokens * shape.hidden * layer.stream)
         ends = (kept + converted + words * forward, kept + words * backward)
         at_work = whole
     else:
-        kept += part.layers * whole + converted
+        kept = part.layers * whole + converted
         ends = (kept + words * forward, kept + words * backward)
         at_work = 0.0
     at_work += batch.tokens * layer.backward_bytes_per_token(batch, attention)
@@ -111,9 +107,10 @@ class _Layer:
 
     @property
     def stream(self) -> int:
-        """Bytes of a number on its way from layer to layer: those that the embedding gives."""
-        with_embedding = self.part.with_embedding
-        return self.precision.trained if with_embedding else self.precision.frozen
+        """Bytes of a number on its way from layer to layer: an embedding that is trained in 32 bits
+        gives such numbers."""
+        trains_embedding = self.part.with_norms and self.part.layers == self.shape.layers
+        return self.precision.trained if trains_embedding else self.precision.frozen
 
     def bytes_per_token(self, batch: Batch, attention: Attention) -> float:
         """What is kept for the backward pass."""
@@ -134,7 +131,7 @@ class _Layer:
 
     def _norms(self) -> float:
         """Two, computed in 32 bits; trained ones keep their result as well."""
-        result = self.precision.trained if self.part.with_norms else 0
+        result = self.stream if self.part.with_norms else 0
         return 2.0 * self.shape.hidden * (SINGLE + result)
 
     def _linear_inputs(self) -> float:
@@ -143,7 +140,7 @@ class _Layer:
         Where they are converted first each keeps a copy of its own.
         """
         size = self.precision.computed
-        is_converted = self.precision.is_mixed and self.precision.trained == SINGLE
+        is_converted = self.precision.is_mixed and (self.part.is_beside or self.stream == SINGLE)
         if self.part.is_beside and not self.precision.is_mixed:
             size, is_converted = self.precision.trained, self.precision.trained != size
         seen: set[str] = set()

@@ -20,15 +20,14 @@ class TrainedPart:
     added: float = 0
     """Weights beside the model's, all of them trained."""
     layers: int
-    """Layers that hold something to train."""
-    passed_layers: int = 0
-    """Layers that hold nothing to train, and that the gradients pass through on their way."""
+    """Layers that the gradients pass through."""
     linears: frozenset[str] = frozenset()
     """Linear layers whose inputs must be kept for their gradients."""
     with_norms: bool = False
     """Whether the norms are trained too."""
-    with_embedding: bool = False
-    """Whether the embedding is trained itself."""
+    passes_frozen: bool = False
+    """Whether gradients pass through layers that hold nothing to train: LLaMA-Factory computes only
+    the others again."""
     is_beside: bool = False
     """Whether the linear layers are trained by adapters."""
     is_decomposed: bool = False
@@ -44,32 +43,25 @@ def trained_part(run: TrainingRunSettings, shape: ModelShape) -> TrainedPart:
     """What a run trains of a model of this shape."""
     every = frozenset(linear.name for linear in linears_of(shape))
     if run.finetuning_type == "full":
-        if run.arguments.get("use_badam"):
-            # One layer after the other; with the first one gradients pass through all the others.
-            return TrainedPart(
-                own=layer_weights(shape),
-                layers=1,
-                passed_layers=shape.layers - 1,
-                linears=every,
-                with_norms=True,
-            )
+        # BAdam trains one layer after the other, and any of them may be the first.
+        one_layer = bool(run.arguments.get("use_badam"))
         return TrainedPart(
-            own=weights_of(shape),
+            own=layer_weights(shape) if one_layer else weights_of(shape),
             layers=shape.layers,
             linears=every,
             with_norms=True,
-            with_embedding=True,
+            passes_frozen=one_layer,
         )
     if run.finetuning_type == "freeze":
         told = int(run.arguments.get("freeze_trainable_layers", FREEZE_TRAINABLE_LAYERS))
         count = min(abs(told), shape.layers)
+        # The first layers are far from the loss: gradients pass through all the others.
         return TrainedPart(
             own=count * layer_weights(shape),
-            layers=count,
-            # The first layers are the farthest from the loss.
-            passed_layers=0 if told > 0 else shape.layers - count,
+            layers=count if told > 0 else shape.layers,
             linears=every,
             with_norms=True,
+            passes_frozen=told < 0,
         )
     targets = [linear for linear in linears_of(shape) if _is_target(linear, run, shape)]
     added = shape.layers * sum(_adapter_weights(linear, run) for linear in targets)

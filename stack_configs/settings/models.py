@@ -6,16 +6,15 @@ from pydantic import Field, model_validator
 
 from plan import paths
 from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTemplate
+from stack_configs.settings.gguf_conversion import GgufConversionSettings
 from stack_configs.settings.ollama_parameters import ModelfileText, OllamaParameters
 from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import Name, StrictModel
 from stack_configs.settings.training_runs import BASE_MODEL, TrainingRunSettings
 
-Quantization = Literal["f32", "f16", "bf16", "q8_0", "q4_k_s", "q4_k_m"]
-
-
 RESERVED_RUN_NAMES = frozenset(
-    {BASE_MODEL, "merge", "chat-encoding", "gguf-conversion", "ollama-model"}
+    {BASE_MODEL, "merge", "chat-encoding", "gguf-conversion", "calibration-text"}
+    | {"importance-matrix", "quantization", "ollama-model"}
 )
 """Names of a model's other steps; the containers are called after them."""
 
@@ -98,14 +97,6 @@ class MergeSettings(StrictModel):
     export_device: Annotated[
         Literal["cpu", "auto"], Field(description="auto: merge on the GPU where there is one.")
     ] = "cpu"
-
-
-class GgufConversionSettings(StrictModel):
-    """The merged model as GGUF (E3)."""
-
-    quantization: Annotated[
-        Quantization, Field(description="Type of the weights that Ollama serves.")
-    ] = "q4_k_m"
 
 
 class SmokePromptSettings(StrictModel):

@@ -461,6 +461,7 @@ class TestSteps:
         settings_document["api"] = {"enabled": True}
         whole = copy.deepcopy(settings_document["models"][0])
         whole["name"] = "whole"
+        whole["gguf_conversion"] = {"quantization": "iq2_s", "importance_matrix": True}
         whole["training_runs"][0]["finetuning_type"] = "full"
         settings_document["models"].append(whole)
         settings_document["api"]["model"] = "whole"

@@ -81,8 +81,18 @@ def test_an_unreachable_index_names_the_setting(program, monkeypatch, capsys):
     assert "images.mirrors.python_index" in capsys.readouterr().err
 
 
-def test_only_the_converter_is_unpacked(program, archive, tmp_path):
-    program.extract(archive, tmp_path)
+def unpacked(program, archive, folder, wanted):
+    program.extract(archive, folder, wanted)
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
 
-    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
-    assert files == ["conversion/base.py", "convert_hf_to_gguf.py", "gguf-py/gguf/vocab.py"]
+
+def test_only_the_converter_is_unpacked(program, archive, tmp_path):
+    assert unpacked(program, archive, tmp_path, program.CONVERTER) == [
+        "conversion/base.py",
+        "convert_hf_to_gguf.py",
+        "gguf-py/gguf/vocab.py",
+    ]
+
+
+def test_the_sources_of_the_quantizer_come_from_the_same_archive(program, archive, tmp_path):
+    assert unpacked(program, archive, tmp_path, program.PROGRAMS) == ["src/llama.cpp"]

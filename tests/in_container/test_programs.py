@@ -37,6 +37,7 @@ tiny_model = load_program(PROGRAMS / "tiny_model.py")
 merge = load_program(PROGRAMS / "merge.py")
 complete_tokenizer = load_program(PROGRAMS / "complete_tokenizer.py")
 accelerator_check = load_program(PROGRAMS / "accelerator_check.py")
+calibration_text = load_program(PROGRAMS / "calibration_text.py")
 
 
 @pytest.fixture
@@ -352,3 +353,27 @@ class TestAcceleratorCheck:
             self.run(tmp_path, monkeypatch, torch, **expected)
         assert words in capsys.readouterr().err
         assert not (tmp_path / "found.json").exists()
+
+
+class TestCalibrationText:
+    ROWS = ([1, 2, 3], [4, 5], [6, 7, 8, 9])
+
+    @pytest.mark.parametrize(
+        ("at_most", "kept"),
+        [(100, [[1, 2, 3], [4, 5], [6, 7, 8, 9]]), (4, [[1, 2, 3], [4]]), (3, [[1, 2, 3]])],
+    )
+    def test_no_more_tokens_are_taken_than_are_asked_for(self, at_most, kept):
+        assert list(calibration_text.rows_until(iter(self.ROWS), at_most)) == kept
+
+    @pytest.mark.parametrize(("at_least", "times"), [(1, 1), (9, 1), (10, 2), (27, 3)])
+    def test_too_few_tokens_are_repeated(self, at_least, times):
+        assert list(calibration_text.repeated(self.ROWS, at_least)) == list(self.ROWS) * times
+
+    def test_large_data_is_not_read_to_its_end(self):
+        told = calibration_text._arguments({"max_samples": 10**6}, 2048, Path("/x"))
+        assert told["max_samples"] == 128
+        assert calibration_text._arguments({"max_samples": 7}, 2048, Path("/x"))["max_samples"] == 7
+
+    def test_a_wrong_call_is_answered_with_the_right_one(self):
+        with pytest.raises(SystemExit, match=r"^usage: "):
+            calibration_text.main(["only"])

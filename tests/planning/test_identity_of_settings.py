@@ -26,7 +26,10 @@ from stack_configs.settings.root import Settings
 from tests.planning.conftest import DOCUMENT
 
 OWNER = Owner(stack="test")
-STEPS = ("base-model", "training-run", "merge", "gguf-conversion", "ollama-model")
+STEPS = (
+    *("base-model", "training-run", "merge", "gguf-conversion"),
+    *("importance-matrix", "quantization", "ollama-model"),
+)
 
 
 class Reach(StrEnum):
@@ -36,6 +39,8 @@ class Reach(StrEnum):
     TRAINING = "training-run"
     MERGE = "merge"
     GGUF = "gguf-conversion"
+    MATRIX = "importance-matrix"
+    QUANTIZATION = "quantization"
     SERVED = "ollama-model"
     TRANSPORT = "the plan, and none of its work"
     QUESTIONS = "what is asked of the host"
@@ -69,6 +74,7 @@ REPORTS = {
     "trackers.mlflow_url": "https://other.example.org",
     "models[].training_runs[].report_to": ["wandb", "swanlab", "mlflow"],
 }
+QUANTIZED_BY_OLLAMA = {"models[].gguf_conversion": {"quantization": "q4_k_m"}}
 WIDE = {"datasets[].file": "wide.json"}
 TALKS = {"datasets[].file": "wide.json", "datasets[].formatting": "sharegpt"}
 # Either role may take an odd turn, and either an even one: the rows stay in turn.
@@ -103,10 +109,9 @@ ROWS: dict[str, Row] = {
     "images.llamafactory.extras": Row(["deepspeed"], TRANSPORT),
     "images.converter.image": Row("acme/converter:1", GGUF),
     "images.converter.base_image": Row("acme/base:1", GGUF),
-    # Ollama quantizes the base document's model.
-    "images.ollama.image": Row("acme/ollama:1", SERVED),
+    "images.ollama.image": Row("acme/ollama:1", SERVED, given=QUANTIZED_BY_OLLAMA),
     "images.ollama.base_image": Row("acme/base:1", TRANSPORT, given={"images.ollama.build": True}),
-    "images.ollama.version": Row("0.17.5", SERVED),
+    "images.ollama.version": Row("0.17.5", SERVED, given=QUANTIZED_BY_OLLAMA),
     "images.ollama.build": Row(True, TRANSPORT),
     "images.mirrors.registry": Row("mirror.example.org", TRANSPORT),
     "images.mirrors.python_index": Row("https://pypi.example.org/simple", TRANSPORT),
@@ -232,7 +237,9 @@ ROWS: dict[str, Row] = {
     f"{RUN}.arguments": Row({"weight_decay": 0.5}, TRAINING),
     "models[].merge.export_size": Row(9, TRANSPORT),
     "models[].merge.export_device": Row("auto", TRANSPORT),
-    "models[].gguf_conversion.quantization": Row("q8_0", GGUF),
+    "models[].gguf_conversion.quantization": Row("Q5_K_M", Reach.QUANTIZATION),
+    "models[].gguf_conversion.importance_matrix": Row(False, Reach.MATRIX),
+    "models[].gguf_conversion.calibration_tokens": Row(4096, Reach.MATRIX),
     f"{OLLAMA}.chat_parity": Row("reported", SERVED),
     f"{OLLAMA}.name": Row("other", SERVED),
     f"{OLLAMA}.system": Row("Be brief.", SERVED),
@@ -321,6 +328,7 @@ def base(project: Path, directory: Path) -> Document:
     )
     (guide,) = document["models"]
     guide["training_runs"] = copy.deepcopy(CHAIN)
+    guide["gguf_conversion"] = {"quantization": "q4_k_m", "importance_matrix": True}
     guide["ollama_model"]["name"] = "guide"
     document["models"].append(copy.deepcopy(DOCUMENT["models"][0]) | {"name": "neighbour"})
     document["api"] = {"enabled": True, "model": "neighbour"}
@@ -553,6 +561,7 @@ class TestBuilds:
             # Runs that come after it start from a merge.
             ("planning.merge.RECIPE", TRAINING),
             ("planning.merge.COMPLETION_RECIPE", TRAINING),
+            ("planning.quantization.RECIPE", Reach.MATRIX),
         ],
     )
     def test_a_program_that_makes_something_else_says_so_by_its_recipe(

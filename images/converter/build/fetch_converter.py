@@ -1,6 +1,8 @@
 """Fetches llama.cpp's GGUF converter out of a source package on the Python index.
 
-Usage: fetch_converter.py DESTINATION
+Usage: fetch_converter.py DESTINATION [SOURCE]
+
+With SOURCE the sources of llama.cpp's programs are put there as well.
 
 The package that carries it is llama-cpp-python: an index is reachable from places where a code
 host is not, and the pinned hash makes it the same file everywhere. Reads PIP_INDEX_URL (empty: the
@@ -18,6 +20,7 @@ import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Never
 
@@ -27,7 +30,11 @@ PROJECT = "llama-cpp-python"
 PUBLIC_INDEX = "https://pypi.org/simple"
 
 INSIDE = PurePosixPath("llama_cpp_python-0.3.36/vendor/llama.cpp")
-WANTED = ("convert_hf_to_gguf.py", "conversion", "gguf-py/gguf", "LICENSE")
+CONVERTER = ("convert_hf_to_gguf.py", "conversion", "gguf-py/gguf", "LICENSE")
+PROGRAMS = (
+    *("CMakeLists.txt", "LICENSE", "licenses", "cmake", "common", "ggml", "include", "src"),
+    *("tools", "vendor"),
+)
 ATTEMPTS = 3
 
 
@@ -66,18 +73,20 @@ def download(index: str) -> bytes:
     _fail(f"{page} does not list {ARCHIVE}; if it is a mirror, use one that has it")
 
 
-def extract(archive: bytes, destination: Path) -> None:
-    """Writes the converter and its packages; the rest of the archive is llama.cpp itself."""
+def extract(archive: bytes, destination: Path, wanted: Sequence[str]) -> None:
+    """Writes these files and folders of llama.cpp; the archive has much more."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         for member in tar:
             path = PurePosixPath(member.name)
             if not member.isfile() or not path.is_relative_to(INSIDE):
                 continue
             inside = path.relative_to(INSIDE)
-            if any(inside.is_relative_to(wanted) for wanted in WANTED):
+            if any(inside.is_relative_to(place) for place in wanted):
                 member.name = str(inside)
                 tar.extract(member, destination, filter="data")
 
 
 if __name__ == "__main__":
-    extract(download(os.environ.get("PIP_INDEX_URL") or PUBLIC_INDEX), Path(sys.argv[1]))
+    content = download(os.environ.get("PIP_INDEX_URL") or PUBLIC_INDEX)
+    for place, files in zip(sys.argv[1:], (CONVERTER, PROGRAMS), strict=False):
+        extract(content, Path(place), files)

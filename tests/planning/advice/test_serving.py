@@ -7,7 +7,7 @@ import pytest
 
 from plan.container import Accelerator
 from plan.pipeline import PipelinePlan
-from planning.advice.serving import about_serving, bytes_per_weight
+from planning.advice.serving import about_serving
 from stack_configs.settings.root import Settings
 
 Change = Callable[[dict[str, Any]], Any]
@@ -49,11 +49,3 @@ def test_who_serves_from_the_processors_is_told(
     assert (served == Accelerator()) == (key is not None or hardware == "cpu")
     assert plan.board
     assert (plan.board.container.accelerator == Accelerator()) == (hardware == "cpu")
-
-
-@pytest.mark.parametrize(
-    ("quantization", "size"),
-    [("f32", 4), ("f16", 2), ("bf16", 2), ("q8_0", 1.125), ("q4_k_m", 0.625)],
-)
-def test_the_size_of_a_weight_is_in_its_types_name(quantization: str, size: float) -> None:
-    assert bytes_per_weight(quantization) == size
