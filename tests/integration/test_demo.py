@@ -246,7 +246,8 @@ class TestChanges:
     @pytest.mark.capability("T1")
     def test_the_boards_train_tab_trains(self, stack: Stack, engine: Engine):
         board = engine.containers(stack)[f"{stack.physical_name}-board"]
-        found = board.exec_run(["sh", "-c", "dirname /app/output/runs/*/tokenizer.json"])
+        # Of an adapter it has the tokenizer alone.
+        found = board.exec_run(["sh", "-c", "dirname /app/output/runs/*/config.json"])
         model, dataset = found.output.decode().split()[0], stack.settings["datasets"][0]["name"]
         given = [model, stack.model["template"], dataset, "by-hand"]
         trained = board.exec_run(["python", "-c", BOARD_TRAINING.read_text(), *given])
