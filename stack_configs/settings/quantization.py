@@ -56,9 +56,9 @@ ALIASES: Mapping[str, QuantizationName] = {"q3_k": "q3_k_m", "q4_k": "q4_k_m", "
 NAMES: Final[tuple[QuantizationName, ...]] = get_args(QuantizationName)
 
 NEEDS_IMPORTANCE_MATRIX: Final = frozenset(
-    {"iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq2_m", "iq3_xxs", "q2_k_s"}
+    {"iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq2_m", "iq3_xxs", "iq3_xs", "q2_k_s"}
 )
-"""The quantizer stops without one."""
+"""The quantizer stops without one; in `iq3_xs`, at the layers that it makes in iq3_xxs."""
 
 READS_NO_IMPORTANCE_MATRIX: Final = frozenset(
     {"f32", "f16", "bf16", "q8_0", "mxfp4_moe", "tq1_0", "tq2_0", "q1_0", "q2_0"}
