@@ -14,7 +14,7 @@ from plan.owner import Owner
 from plan.problem import Problem, SettingsError
 from planning.advice.advice import find_accelerator_advice, find_advice, find_room_advice
 from planning.advice.outlook import outlook
-from planning.host import ask_about_host, ask_for_tokens, judge_host
+from planning.host import ask_about_host, ask_for_tokens, judge_host, rollbacks
 from planning.pipeline import plan_pipeline
 from runtime.docker.connection import engine_address
 from runtime.host.look import HostLook
@@ -52,7 +52,7 @@ def warn(advice: Sequence[Problem]) -> None:
 has_api_key = bool(config.get("api_key"))
 warn(find_advice(settings, findings.facts, has_api_key=has_api_key, is_made=not tokens.missing))
 warn(find_room_advice(settings, plan, findings.facts, tokens))
-for line in outlook(settings, plan, findings.facts, tokens):
+for line in [*outlook(settings, plan, findings.facts, tokens), *rollbacks(plan, tokens)]:
     pulumi.log.info(line)
 # The provider's own way to an engine differs from the docker client's. One whose host is not known
 # is not configured, and asks no engine.
@@ -66,6 +66,7 @@ pipeline = FineTunePipeline(
         hub_token=config.get_secret("hub_token") if config.get("hub_token") else None,
         api_key=config.get_secret("api_key") if has_api_key else None,
         tracker_keys={secret.TRACKER_KEYS[name]: key for name, key in tracker_keys.items() if key},
+        judge_key=config.get_secret("judge_key") if config.get("judge_key") else None,
     ),
     opts=pulumi.ResourceOptions(
         # Both by name: no resource can reach another engine.

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from plan.container import Container
+from plan.ollama_model import OllamaModelStep
 from plan.paths import DATASET_INFO
 from plan.pipeline import PipelinePlan
 from plan.service import ServicePlan
-from plan.step import ContainerStepPlan, OllamaModelStep
+from plan.step import ContainerStepPlan
 
 PROJECT = Path(__file__).parents[1]
 

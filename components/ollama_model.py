@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
 from components import type_tokens
 from components.step import Deployment, step_command, step_result
-from plan.step import OllamaModelResult, OllamaModelStep
+from plan.codec import as_json
+from plan.ollama_model import OllamaModelResult, OllamaModelStep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,11 @@ class OllamaModel(pulumi.ComponentResource):
     """Smoke prompts with the answers that the model gave: `prompt` and `answer`."""
     parity: pulumi.Output[Mapping[str, str]]
     """Conversations compared with training, and how each differs; empty where it does not."""
+    evaluation: pulumi.Output[Mapping[str, Any] | None]
+    """`scores` of candidate, served model and base by measure, on how many `questions`, and the
+    `record` of all answers in the server's container; None where none was asked."""
+    kept: pulumi.Output[Sequence[Mapping[str, str]]]
+    """Superseded models, the last one first: `identity`, `model` (its name), `superseded_at`."""
 
     def __init__(
         self, name: str, args: OllamaModelArgs, opts: pulumi.ResourceOptions | None = None
@@ -45,9 +52,22 @@ class OllamaModel(pulumi.ComponentResource):
             args.deployment,
             parent=self,
             after=args.after,
+            secret_environment=args.plan.secret_environment,
         )
         result = step_result(step, OllamaModelResult)
         self.model = result.apply(lambda said: said.model)
         self.answers = result.apply(lambda said: said.answers)
         self.parity = result.apply(lambda said: said.parity)
-        self.register_outputs({"model": self.model, "answers": self.answers, "parity": self.parity})
+        self.evaluation = result.apply(
+            lambda said: None if said.evaluation is None else as_json(said.evaluation)
+        )
+        self.kept = result.apply(lambda said: said.kept)
+        self.register_outputs(
+            {
+                "model": self.model,
+                "answers": self.answers,
+                "parity": self.parity,
+                "evaluation": self.evaluation,
+                "kept": self.kept,
+            }
+        )

@@ -36,6 +36,8 @@ class FineTunePipelineArgs:
     """What clients of the API must send; must arrive as a secret."""
     tracker_keys: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """By variable: see `plan.secret`; must arrive as secrets."""
+    judge_key: pulumi.Input[str] | None = None
+    """What the API of an evaluation's judge asks for; must arrive as a secret."""
 
 
 class FineTunePipeline(pulumi.ComponentResource):
@@ -48,10 +50,15 @@ class FineTunePipeline(pulumi.ComponentResource):
     models: pulumi.Output[Mapping[str, str]]
     """Served name of each model."""
     smoke_answers: pulumi.Output[list[Mapping[str, str]]]
-    """What the models answered before they were served: `model`, `prompt`, `answer`."""
+    """What the models answered before they were served: `model`, `prompt`, `answer`; `thoughts` and
+    `tool_calls` where there are."""
     parity: pulumi.Output[Mapping[str, Mapping[str, Any]]]
     """Of each model: how many conversations are `equal` to its training, of how many `compared`,
     and what is `different`."""
+    evaluations: pulumi.Output[Mapping[str, Any]]
+    """What the evaluation of each model that has one came to: see `OllamaModel.evaluation`."""
+    kept_models: pulumi.Output[Mapping[str, Any]]
+    """Superseded models by the model in whose place they can serve: see `OllamaModel.kept`."""
     training_results: pulumi.Output[Mapping[str, Any]]
     """Figures of each training run, by model and run."""
     accelerators: pulumi.Output[list[Mapping[str, Any]]]
@@ -76,6 +83,7 @@ class FineTunePipeline(pulumi.ComponentResource):
             secret.HUB_TOKEN: args.hub_token,
             secret.API_KEY: args.api_key,
             **args.tracker_keys,
+            secret.JUDGE_KEY: args.judge_key,
         }
         self._deployment = Deployment(
             engine=plan.engine,
@@ -155,6 +163,10 @@ class FineTunePipeline(pulumi.ComponentResource):
         self.parity = pulumi.Output.all(
             **{key: model.parity for key, model in models.items()}
         ).apply(_parity)
+        self.evaluations = pulumi.Output.all(
+            **{key: model.evaluation for key, model in models.items()}
+        ).apply(lambda found: {model: given for model, given in found.items() if given})
+        self.kept_models = pulumi.Output.all(**{key: model.kept for key, model in models.items()})
         self.accelerators = (
             check.results.apply(lambda found: found["accelerators"])
             if check
@@ -177,6 +189,8 @@ class FineTunePipeline(pulumi.ComponentResource):
             "models": self.models,
             "smoke_answers": self.smoke_answers,
             "parity": self.parity,
+            "evaluations": self.evaluations,
+            "kept_models": self.kept_models,
             "training_results": self.training_results,
             "accelerators": self.accelerators,
             "volumes": self.volumes,

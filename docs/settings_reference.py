@@ -75,6 +75,8 @@ class _Page:
         match setting.get("type"):
             case "array":
                 return f"list of {self._value(setting['items'], f'{path}[]')}"
+            case "object" if "additionalProperties" not in setting:
+                return "names and values"
             case "object":
                 entries = self._value(setting["additionalProperties"], path)
                 return f"names, each with {entries}"

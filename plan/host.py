@@ -159,6 +159,8 @@ class Probe:
     marker: str
     manifest: str | None = None
     """For an Ollama model: its manifest. Both are paths inside the container."""
+    kept_manifest: str | None = None
+    """Where the manifest is while another model has the name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +182,8 @@ class Tokens:
     """By name."""
     missing: tuple[str, ...] = ()
     """Steps whose work is not there."""
+    kept: tuple[str, ...] = ()
+    """Steps of Ollama models that are kept while others have their names."""
     images: Mapping[str, str] = field(default_factory=dict)
     """By role; those that the stack builds."""
     services: Mapping[str, str] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from plan.codec import DecodeError, decode
+from plan.evaluation import EvaluationSummary
 
 M = TypeVar("M")
 
@@ -38,7 +39,7 @@ class ServedModelMarker:
     step: str
     """Name of the step that serves it now."""
     model: str
-    """Served name, `name:tag`."""
+    """Name in the store, `name:tag`: the served one, or that of a model which is kept."""
     manifest: str
     """Path of the model's manifest."""
     manifest_digest: str
@@ -51,6 +52,17 @@ class ServedModelMarker:
     parity: Mapping[str, str] = field(default_factory=dict)
     """Conversations that were compared with training, and how they differ; empty where they are
     equal."""
+    evaluation: EvaluationSummary | None = None
+    """Of the last evaluation that it passed."""
+    superseded: str = ""
+    """Served name that it had until another model took it; empty while it serves."""
+    superseded_at: float = 0.0
+    """Seconds since 1970."""
+
+    @property
+    def served_name(self) -> str:
+        """The name that it serves, or served until it was superseded."""
+        return self.superseded or self.model
 
 
 def read_artefact_marker(content: bytes | None) -> ArtefactMarker | None:

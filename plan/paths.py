@@ -43,6 +43,12 @@ DATASET_INFO = "dataset_info.json"
 SERVED_MARKERS = OLLAMA_STORE / labels.NAMESPACE
 """One folder per served model, named by its identity; it lives and dies with Ollama's store."""
 
+EVALUATIONS = OLLAMA_STORE / f"{labels.NAMESPACE}-evaluations"
+"""One folder per stack, and in it one per evaluated model, named by its identity."""
+
+EVALUATION_RECORD = "evaluation.json"
+"""What such a folder holds: see `plan.evaluation`."""
+
 
 def artefact(identity: str, volume: PurePosixPath = OUTPUT) -> PurePosixPath:
     """The folder of a finished step, in the volume that is mounted there."""
@@ -77,6 +83,11 @@ def data_marker(identity: str) -> PurePosixPath:
 def served_marker(identity: str) -> PurePosixPath:
     """The marker of a served model."""
     return SERVED_MARKERS / identity / MARKER
+
+
+def evaluation_record(stack: str, identity: str) -> PurePosixPath:
+    """The answers, side by side, of the last evaluation of a model."""
+    return EVALUATIONS / stack / identity / EVALUATION_RECORD
 
 
 def ollama_manifest(served_name: str) -> PurePosixPath:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from plan.image import ImagesPlan
+from plan.ollama_model import OllamaModelStep
 from plan.owner import Owner
 from plan.service import ServicePlan
 from plan.step import (
@@ -11,7 +12,6 @@ from plan.step import (
     DatasetRegistrationStep,
     HostClaimStep,
     LeftoversStep,
-    OllamaModelStep,
     ServedModelsStep,
 )
 from plan.volume import VolumesPlan

@@ -19,3 +19,6 @@ TRACKER_KEYS: Mapping[str, str] = {
     "mlflow_token": MLFLOW_TOKEN,
 }
 """By what `pulumi config set --secret` calls them."""
+
+JUDGE_KEY = "JUDGE_KEY"
+"""What the API of an evaluation's judge asks for."""

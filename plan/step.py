@@ -6,7 +6,6 @@ from pathlib import PurePosixPath
 from typing import Generic, Literal, TypeVar
 
 from plan import paths
-from plan.chat_parity import ChatParity
 from plan.container import Container, Mount
 from plan.gpu_memory import GpuMemoryHolder
 from plan.owner import Owner
@@ -148,58 +147,6 @@ class DatasetRegistrationStep(StepPlan):
     info: str
     """Content of `dataset_info.json`: what LLaMA Board lists."""
     marker: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class SmokePrompt:
-    """A question that a new model must answer before it is served."""
-
-    prompt: str
-    expect: str
-    """Text that the answer must contain."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OllamaModelStep(StepPlan):
-    """A model made in Ollama's store, compared with its training, asked, and given its name."""
-
-    identity: str
-    server: str
-    """Name of the Ollama server's container."""
-    served_name: str
-    """`name:tag`."""
-    modelfile: str
-    quantize: str | None = None
-    """Quantization that `ollama create` makes; None when the GGUF file has it already."""
-    chat_parity: ChatParity | None = None
-    """None in what an earlier version left in a state."""
-    smoke_prompts: tuple[SmokePrompt, ...] = ()
-    deadline_seconds: int = 3600
-    """For creating, quantizing and asking."""
-
-    @property
-    def marker(self) -> PurePosixPath:
-        """The file in the store that vouches for it."""
-        return paths.served_marker(self.identity)
-
-    @property
-    def manifest(self) -> PurePosixPath:
-        """What Ollama serves under the name."""
-        return paths.ollama_manifest(self.served_name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OllamaModelResult:
-    """What the program of an Ollama model says, likewise."""
-
-    identity: str = ""
-    """Empty in what an earlier version said."""
-    model: str
-    """Served name."""
-    answers: tuple[Mapping[str, str], ...] = ()
-    """To the smoke prompts: `prompt` and `answer`."""
-    parity: Mapping[str, str] = field(default_factory=dict)
-    """As the marker has it."""
 
 
 @dataclass(frozen=True, kw_only=True)

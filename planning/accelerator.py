@@ -1,6 +1,7 @@
 """How the containers of a hardware variant reach its accelerators (F2, H3)."""
 
 from plan.container import Accelerator
+from plan.host import HostFacts
 from stack_configs.settings.host import GpuSettings, HostSettings
 
 
@@ -44,3 +45,12 @@ def _visible(variable: str, gpu: GpuSettings) -> dict[str, str]:
     if gpu.count == "all":
         return {}
     return {variable: ",".join(str(index) for index in range(gpu.count))}
+
+
+def count_processes(host: HostSettings, facts: HostFacts) -> int | str:
+    """Devices that train together on one host: more of them take larger steps."""
+    if host.hardware == "cpu":
+        return 1
+    if host.gpu.count != "all":
+        return host.gpu.count
+    return len(facts.gpus) if facts.gpus else "all"

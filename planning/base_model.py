@@ -21,8 +21,8 @@ from planning.step import (
     then_complete,
 )
 from planning.weights import Weights
+from stack_configs.settings.base_model import BaseModelSettings, GeneratedModelSettings
 from stack_configs.settings.chat_templates import ChatTemplate
-from stack_configs.settings.models import BaseModelSettings, GeneratedModelSettings
 
 PROGRAM = "tiny_model.py"
 PARAMETERS = "parameters.json"

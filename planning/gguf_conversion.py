@@ -1,12 +1,15 @@
 """GGUF: the merged model in the file format that Ollama reads (E3)."""
 
+import shlex
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from plan import paths
-from plan.container import Container
+from plan.container import Container, Mount
 from plan.identity import identity
 from plan.step import ContainerStepPlan
 from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment, then_complete
+from planning.weights import Weights
 from stack_configs.settings.gguf_conversion import GgufConversionSettings
 from stack_configs.settings.quantization import QuantizationName
 
@@ -48,24 +51,67 @@ def plan_gguf_conversion(
     source: ContainerStepPlan,
     around: Surroundings,
 ) -> ContainerStepPlan:
-    """One run of llama.cpp's converter, on a merged (or fully tuned) model."""
+    """The conversion of a merged (or fully tuned) model."""
+    return _plan(
+        settings,
+        name=around.name(model, "gguf-conversion"),
+        what=model,
+        source=str(source.artefact),
+        made_of=source.identity,
+        mounts=(around.volumes.output.mount(),),
+        around=around,
+    )
+
+
+def plan_base_conversion(
+    settings: GgufConversionSettings, *, model: str, weights: Weights, around: Surroundings
+) -> ContainerStepPlan:
+    """The conversion of what training began with, for an evaluation to ask."""
+    if PurePosixPath(weights.model).is_absolute():
+        source = shlex.quote(weights.model)
+    else:
+        look = (
+            "from huggingface_hub import snapshot_download as find; "
+            f"print(find({weights.model!r}, revision={weights.revision!r}, local_files_only=True))"
+        )
+        source = f'"$(python -c {shlex.quote(look)})"'
+    return _plan(
+        settings,
+        name=around.name(model, "base-gguf-conversion"),
+        what=f"the base of {model}",
+        source=source,
+        made_of=weights.made_of,
+        mounts=around.volumes.training_mounts,
+        around=around,
+    )
+
+
+def _plan(
+    settings: GgufConversionSettings,
+    *,
+    name: str,
+    what: str,
+    source: str,
+    made_of: object,
+    mounts: tuple[Mount, ...],
+    around: Surroundings,
+) -> ContainerStepPlan:
     outtype = converted_to(settings)
     image = around.images.converter
-    mark = identity("gguf-conversion", image.recipe, outtype, source.identity)
+    mark = identity("gguf-conversion", image.recipe, outtype, made_of)
     target = paths.partial(mark) / FILE
     return ContainerStepPlan(
         noun="gguf-conversion",
-        name=around.name(model, "gguf-conversion"),
-        title=f"convert {model} to GGUF, {outtype}",
+        name=name,
+        title=f"convert {what} to GGUF, {outtype}",
         identity=mark,
         container=Container(
             image=image.reference,
             command=then_complete(
-                mark,
-                f"convert_hf_to_gguf.py {source.artefact} --outfile {target} --outtype {outtype}",
+                mark, f"convert_hf_to_gguf.py {source} --outfile {target} --outtype {outtype}"
             ),
             environment=offline_environment(),
-            mounts=(around.volumes.output.mount(),),
+            mounts=mounts,
             limits=around.limits,
             read_only_root=around.read_only_root,
         ),

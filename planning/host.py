@@ -87,6 +87,7 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
                     mounted_at=str(paths.OLLAMA_STORE),
                     marker=str(model.ollama_model.marker),
                     manifest=str(model.ollama_model.manifest),
+                    kept_manifest=str(model.ollama_model.kept_manifest),
                 )
                 for model in plan.models
             ),
@@ -113,6 +114,7 @@ def judge_host(
         *missing_keys(settings, secrets),
         *_room_problems(settings, findings.facts, tokens),
         *hub_model_problems(settings, plan, findings.facts, tokens),
+        *_rollback_problems(plan, tokens),
     ]
     if problems:
         raise SettingsError("the host", problems)
@@ -128,6 +130,29 @@ def _room_problems(settings: Settings, facts: HostFacts, tokens: Tokens) -> Iter
             f"{free:g} GB are free at the engine's data root",
             "Take a larger host, or lower the minimum if this stack needs less",
         )
+
+
+def rollbacks(plan: PipelinePlan, tokens: Tokens) -> Iterator[str]:
+    """What an `up` will do about models that others have superseded, in words."""
+    for model in plan.models:
+        step = model.ollama_model
+        if step.name in tokens.kept:
+            back = " again, as it was kept" if step.rollback_to is None else ", as rollback_to asks"
+            yield f"{model.name}: {step.served_name} becomes model {step.serving}{back}"
+
+
+def _rollback_problems(plan: PipelinePlan, tokens: Tokens) -> Iterator[Problem]:
+    """Models to go back to that are not there."""
+    for index, model in enumerate(plan.models):
+        step = model.ollama_model
+        if step.rollback_to is not None and step.name in tokens.missing:
+            yield Problem(
+                f"models[{index}].ollama_model.rollback_to",
+                repr(step.rollback_to),
+                f"no model of that identity is kept for {step.served_name}",
+                "Take an identity of the output kept_models, or remove the setting; "
+                "ollama_model.keep says how many stay",
+            )
 
 
 def _port(

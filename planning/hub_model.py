@@ -13,8 +13,8 @@ from plan.problem import Problem
 from plan.secret import HUB_TOKEN
 from plan.step import ContainerStepPlan
 from planning.step import IN_CONTAINER, Surroundings, then_complete
+from stack_configs.settings.base_model import BaseModelSettings
 from stack_configs.settings.images import MirrorSettings
-from stack_configs.settings.models import BaseModelSettings
 from stack_configs.settings.root import Settings
 
 PROGRAM = "fetch_model.py"

@@ -4,21 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plan.container import Accelerator
+from plan.evaluation import Question
 from plan.gpu_memory import GpuMemoryHolder
 from plan.host import HostFacts
 from plan.pipeline import ModelPlan
 from plan.step import ContainerStepPlan
+from planning.accelerator import count_processes
 from planning.base_model import locate_weights, plan_base_model
 from planning.chat_parity import ChatEncoding, plan_chat_encoding
 from planning.dataset_registration import DatasetPlan
-from planning.gguf_conversion import plan_gguf_conversion
+from planning.evaluation import plan_evaluation
+from planning.gguf_conversion import plan_base_conversion, plan_gguf_conversion
 from planning.hub_model import hub_model_of, plan_hub_model
 from planning.merge import plan_merge
 from planning.ollama_model import plan_ollama_model
 from planning.quantization import LastTraining, plan_quantizations
 from planning.run_graph import Trained, judges_beside, needs_whole_model, weights_after
 from planning.step import Surroundings
-from planning.trained_chat import trained_chat
+from planning.trained_chat import TrainedChat, trained_chat
 from planning.training_run import plan_training_run
 from planning.weights import Weights
 from stack_configs.settings.host import HostSettings
@@ -33,6 +36,7 @@ class TrainedModel:
     """A planned model, and its weights as the API loads them: before the merge where it can."""
 
     plan: ModelPlan
+    chat: TrainedChat
     weights: Weights
     identity: str
     """Of the step that made them."""
@@ -50,27 +54,24 @@ def plan_model(
     gpu_memory_holders: tuple[GpuMemoryHolder, ...],
     mirrors: MirrorSettings,
     trackers: TrackersSettings,
+    held_out: Sequence[Question] = (),
+    parallel: int = 1,
 ) -> TrainedModel:
-    """The plan of one model of a stack; `server` is the container that serves it."""
+    """The plan of one model of a stack; `server` is the container that serves it.
+
+    `held_out` is what an evaluation asks, so many questions in `parallel`.
+    """
     by_name = {dataset.name: dataset for dataset in datasets}
     # In the order in which they are used: that in which they are declared makes no other model.
     used = dict.fromkeys(name for run in model.training_runs for name in run.datasets)
     taught = {name for run in model.served_lineage for name in run.datasets}
-    steps: list[ContainerStepPlan] = []
-    base_model = None
-    if model.base_model.generate is not None:
-        base_model = plan_base_model(
-            model.base_model.generate,
-            model=model.name,
-            template=model.template,
-            datasets=[by_name[name] for name in used],
-            around=around,
-        )
-        steps.append(base_model)
-    elif (hub_model := hub_model_of(model.base_model)) is not None:
-        steps.append(plan_hub_model(hub_model, facts=facts, mirrors=mirrors, around=around))
-
-    base = locate_weights(model.base_model, base_model, facts)
+    steps, base = _plan_base(
+        model,
+        datasets=[by_name[name] for name in used],
+        facts=facts,
+        mirrors=mirrors,
+        around=around,
+    )
     chat = trained_chat(model, taught_tools=any(by_name[name].has_tools for name in taught))
     encoding = ChatEncoding(chat=chat, weights=base)
 
@@ -159,28 +160,52 @@ def plan_model(
             around=around,
         ),
     ]
+    served = steps[-1]
+    asked, base_gguf = model.ollama_model.evaluation, None
+    if asked is not None and asked.base:
+        base_gguf = plan_base_conversion(
+            model.gguf_conversion, model=model.name, weights=base, around=around
+        )
+        steps.append(base_gguf)
+    evaluation = plan_evaluation(model, held_out, chat=chat, parallel=parallel, base=base_gguf)
     plan = ModelPlan(
         name=model.name,
         steps=tuple(steps),
         ollama_model=plan_ollama_model(
             model,
-            gguf=steps[-1],
+            gguf=served,
             server=server,
             around=around,
             chat=chat,
             encoded_in=encoded.artefact,
+            evaluation=evaluation,
         ),
     )
     # `llamafactory-cli api` scales positions as the export does, whatever training did, and sets
     # the rows of new tokens at random where the adapter leaves them out.
     api = policy if policy.weights.is_complete else final
-    return TrainedModel(plan=plan, weights=api.weights, identity=api.made_by.identity)
+    return TrainedModel(plan=plan, chat=chat, weights=api.weights, identity=api.made_by.identity)
 
 
-def count_processes(host: HostSettings, facts: HostFacts) -> int | str:
-    """Devices that train together on one host: more of them take larger steps."""
-    if host.hardware == "cpu":
-        return 1
-    if host.gpu.count != "all":
-        return host.gpu.count
-    return len(facts.gpus) if facts.gpus else "all"
+def _plan_base(
+    model: ModelSettings,
+    *,
+    datasets: Sequence[DatasetPlan],
+    facts: HostFacts,
+    mirrors: MirrorSettings,
+    around: Surroundings,
+) -> tuple[list[ContainerStepPlan], Weights]:
+    """The step that brings the base model, if there is one, and the weights that it leaves."""
+    if (generated := model.base_model.generate) is not None:
+        made = plan_base_model(
+            generated,
+            model=model.name,
+            template=model.template,
+            datasets=datasets,
+            around=around,
+        )
+        return [made], locate_weights(model.base_model, made, facts)
+    weights = locate_weights(model.base_model, None, facts)
+    if (hub_model := hub_model_of(model.base_model)) is None:
+        return [], weights
+    return [plan_hub_model(hub_model, facts=facts, mirrors=mirrors, around=around)], weights

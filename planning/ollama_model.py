@@ -2,15 +2,19 @@
 
 import json
 from pathlib import PurePosixPath
+from typing import Any
 
 from plan.codec import as_json
+from plan.evaluation import Evaluation, ToolCall
 from plan.identity import identity
-from plan.step import ContainerStepPlan, OllamaModelStep, SmokePrompt
+from plan.ollama_model import OllamaModelStep, SmokePrompt
+from plan.step import ContainerStepPlan
 from planning.chat_parity import plan_chat_parity
 from planning.gguf_conversion import FILE, quantized_by_ollama
 from planning.step import Surroundings
 from planning.trained_chat import TrainedChat
 from stack_configs.settings.models import ModelSettings
+from stack_configs.settings.questions import SmokePromptSettings
 
 
 def plan_ollama_model(
@@ -21,9 +25,14 @@ def plan_ollama_model(
     around: Surroundings,
     chat: TrainedChat,
     encoded_in: PurePosixPath,
+    evaluation: Evaluation | None = None,
 ) -> OllamaModelStep:
-    """The Ollama model of the GGUF file that step `gguf` left; `encoded_in` as `plan_chat_parity`
-    has it."""
+    """The Ollama model of the GGUF file that step `gguf` left.
+
+    `encoded_in` as `plan_chat_parity` has it.
+    An evaluation is no part of its identity: another one is asked of the model that serves, which
+    goes on serving.
+    """
     own = settings.ollama_model
     quantize = quantized_by_ollama(settings.gguf_conversion)
     modelfile = render_modelfile(settings, chat=chat, gguf_file=str(gguf.artefact / FILE))
@@ -33,17 +42,14 @@ def plan_ollama_model(
         system=own.system,
         is_required=own.chat_parity == "required",
     )
-    prompts = tuple(
-        SmokePrompt(prompt=smoke.prompt, expect=smoke.expect)
-        for smoke in settings.ollama_model.smoke_prompts
-    )
+    prompts = tuple(_smoke_prompt(smoke) for smoke in own.smoke_prompts)
     mark = identity(
         "ollama-model",
         settings.served_name,
         modelfile,
         # Another version may quantize in another way.
         [quantize, around.images.ollama.recipe] if quantize else None,
-        [[smoke.prompt, smoke.expect] for smoke in prompts],
+        [_identity_of(smoke) for smoke in prompts],
         as_json(parity),
     )
     return OllamaModelStep(
@@ -55,6 +61,10 @@ def plan_ollama_model(
         quantize=quantize,
         chat_parity=parity,
         smoke_prompts=prompts,
+        thought_words=chat.thought_words,
+        evaluation=evaluation,
+        keep=own.keep,
+        rollback_to=own.rollback_to,
     )
 
 
@@ -74,6 +84,22 @@ def render_modelfile(settings: ModelSettings, *, chat: TrainedChat, gguf_file: s
     lines += [f"PARAMETER stop {_quoted(stop)}" for stop in stops]
     lines += [f"PARAMETER {key} {json.dumps(value)}" for key, value in sorted(parameters.items())]
     return "\n".join(lines) + "\n"
+
+
+def _smoke_prompt(smoke: SmokePromptSettings) -> SmokePrompt:
+    call = smoke.expect_tool_call
+    return SmokePrompt(
+        prompt=smoke.prompt,
+        expect=smoke.expect or "",
+        tools=smoke.described_tools,
+        expect_tool_call=ToolCall(name=call.name, arguments=call.arguments) if call else None,
+    )
+
+
+def _identity_of(smoke: SmokePrompt) -> list[Any]:
+    """Its part in the identity: what a question of texts alone always was."""
+    with_tools = [smoke.tools, as_json(smoke.expect_tool_call)] if smoke.tools else []
+    return [smoke.prompt, smoke.expect, *with_tools]
 
 
 def _quoted(text: str) -> str:

@@ -11,6 +11,7 @@ from plan.step import HostClaimStep, LeftoversStep, ServedModelsStep
 from planning.accelerator import plan_accelerator
 from planning.accelerator_check import plan_accelerator_check
 from planning.dataset_registration import plan_dataset_registration, plan_datasets
+from planning.evaluation import count_parallel, find_untaught_calls
 from planning.gpu_memory import plan_gpu_memory_holders
 from planning.images import plan_images
 from planning.limits import plan_limits
@@ -24,6 +25,7 @@ from planning.services import (
 )
 from planning.step import Surroundings
 from planning.volumes import plan_volumes
+from stack_configs.settings.held_out import held_out_questions
 from stack_configs.settings.models import ModelSettings
 from stack_configs.settings.root import Settings
 
@@ -31,7 +33,8 @@ from stack_configs.settings.root import Settings
 def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> PipelinePlan:
     """The plan of one environment. The owner's stack begins every physical name.
 
-    Raises `SettingsError` with steps of different models that would be called alike.
+    Raises `SettingsError` with steps of different models that would be called alike, and with
+    questions on tools that a model could not call.
     """
     around = Surroundings(
         owner=owner,
@@ -44,6 +47,9 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
     datasets = plan_datasets(settings.datasets)
     accelerator = plan_accelerator(settings.host)
     ollama_server = plan_ollama_server(settings, around)
+    held_out = {
+        model.name: held_out_questions(model, settings.datasets) for model in settings.models
+    }
     trained = {
         model.name: plan_model(
             model,
@@ -56,6 +62,8 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
             gpu_memory_holders=tuple(plan_gpu_memory_holders(settings, around.names)),
             mirrors=settings.images.mirrors,
             trackers=settings.trackers,
+            held_out=held_out[model.name],
+            parallel=count_parallel(settings.ollama_server),
         )
         for model in settings.models
     }
@@ -85,7 +93,14 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
         api=_plan_api(settings, around, trained),
         tensorboard=plan_tensorboard(settings, around),
     )
-    if problems := list(_names_twice(plan)):
+    untaught = (
+        problem
+        for index, model in enumerate(settings.models)
+        for problem in find_untaught_calls(
+            index, model, trained[model.name].chat, held_out[model.name]
+        )
+    )
+    if problems := [*_names_twice(plan), *untaught]:
         raise SettingsError(owner.stack, problems)
     return plan
 

@@ -56,6 +56,12 @@ class TrainedChat:
         """The same in Ollama's words."""
         return ollama_template(self.template, self.thinking, taught_tools=self.taught_tools)
 
+    @property
+    def thought_words(self) -> tuple[str, ...]:
+        """What encloses thoughts, where Ollama is to tell them apart from the answer."""
+        words = self.template.thought_words if self.ollama.thinks else ()
+        return tuple(word.strip() for word in words)
+
 
 def trained_chat(settings: ModelSettings, *, taught_tools: bool) -> TrainedChat:
     """How the run whose result is served saw conversations, after those that led to it."""

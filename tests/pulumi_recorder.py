@@ -8,12 +8,11 @@ import pulumi
 from pulumi.runtime import mocks, rpc, settings
 
 from plan.codec import decode, encode
+from plan.ollama_model import OllamaModelResult, OllamaModelStep
 from plan.step import (
     ContainerStepPlan,
     HostClaimResult,
     HostClaimStep,
-    OllamaModelResult,
-    OllamaModelStep,
     Request,
     StepPlan,
     StepResult,

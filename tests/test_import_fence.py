@@ -26,13 +26,17 @@ class Room:
 
 
 ROOMS: Mapping[str, Room] = {
-    "stack_configs": Room(frozenset({"plan"}), frozenset({"pydantic", "pydantic_core", "yaml"})),
+    "stack_configs": Room(
+        frozenset({"plan"}), frozenset({"jsonschema", "pydantic", "pydantic_core", "yaml"})
+    ),
     "plan": Room(),
     "planning": Room(frozenset({"stack_configs", "plan"}), frozenset({"yaml"})),
     "components": Room(frozenset({"plan"}), PULUMI),
     # docker speaks to the engine through requests, and that through urllib3.
     "runtime": Room(
-        frozenset({"plan"}), frozenset({"docker", "requests", "urllib3"}), longest_module=280
+        frozenset({"plan"}),
+        frozenset({"docker", "jsonschema", "rapidfuzz", "requests", "urllib3"}),
+        longest_module=280,
     ),
     # Uploaded file by file into images that have these; a second file is a second upload.
     "in_container": Room(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from plan.host import HostFacts
 from plan.model_shape import ModelShape
 from planning.hub_model import hub_model_of
-from stack_configs.settings.models import BaseModelSettings, GeneratedModelSettings
+from stack_configs.settings.base_model import BaseModelSettings, GeneratedModelSettings
 
 TYPICAL: tuple[ModelShape, ...] = tuple(
     ModelShape(

@@ -7,6 +7,7 @@ command again, and the program writes that token into the marker it leaves.
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from plan import labels
@@ -22,17 +23,31 @@ from runtime.host.snapshot import Snapshot
 from runtime.steps.gpu_memory import has_made_room
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """Finished work that is there."""
+
+    token: str
+    """Empty where its step must run all the same."""
+    is_kept: bool = False
+    """Whether it is a model that another one has superseded."""
+
+
 def find_tokens(
     engine: Engine, snapshot: Snapshot, owner: Owner, questions: TokenQuestions
 ) -> Tokens:
     """The token of everything that is there, and a new one for what is not."""
-    steps = _step_tokens(engine, snapshot, owner, questions)
+    work = _look_for_work(engine, snapshot, owner, questions)
     images = in_parallel(
         [partial(_image_token, engine, image) for image in questions.images.values()]
     )
     return Tokens(
-        steps={step: token or uuid.uuid4().hex for step, token in steps.items()},
-        missing=tuple(step for step, token in steps.items() if token is None),
+        steps={
+            step: found.token if found and found.token else uuid.uuid4().hex
+            for step, found in work.items()
+        },
+        missing=tuple(step for step, found in work.items() if found is None),
+        kept=tuple(step for step, found in work.items() if found and found.is_kept),
         images=dict(zip(questions.images, images, strict=True)),
         services=_service_tokens(snapshot, owner, questions.services),
     )
@@ -66,9 +81,9 @@ def _image_token(engine: Engine, image: str) -> str:
     return str((config.get("Labels") or {}).get(labels.TOKEN, ""))
 
 
-def _step_tokens(
+def _look_for_work(
     engine: Engine, snapshot: Snapshot, owner: Owner, questions: TokenQuestions
-) -> dict[str, str | None]:
+) -> dict[str, _Work | None]:
     mounts = {probe.step: _mount(probe) for probe in questions.probes}
     there = [probe for probe in questions.probes if is_there(snapshot, mounts[probe.step])]
     reached = {probe.step: mounting(snapshot, owner, mounts[probe.step]) for probe in there}
@@ -79,33 +94,46 @@ def _step_tokens(
             if place := reached[probe.step] or helper:
                 looks.setdefault(place, []).append(probe)
         found = in_parallel(
-            [partial(_tokens, engine, place, asked) for place, asked in looks.items()]
+            [partial(_work_at, engine, place, asked) for place, asked in looks.items()]
         )
-    tokens = {step: token for answers in found for step, token in answers.items()}
-    return {probe.step: tokens.get(probe.step) for probe in questions.probes}
+    work = {step: each for answers in found for step, each in answers.items()}
+    return {probe.step: work.get(probe.step) for probe in questions.probes}
 
 
 def _mount(probe: Probe) -> Mount:
     return Mount(source=probe.source, target=probe.mounted_at, read_only=True)
 
 
-def _tokens(engine: Engine, place: Place, probes: Sequence[Probe]) -> dict[str, str | None]:
-    paths = [path for probe in probes for path in (probe.marker, probe.manifest) if path]
+def _work_at(engine: Engine, place: Place, probes: Sequence[Probe]) -> dict[str, _Work | None]:
+    paths = [
+        path
+        for probe in probes
+        for path in (probe.marker, probe.manifest, probe.kept_manifest)
+        if path
+    ]
     files = archive.read_running(engine, place.container, paths) if place.is_running else None
     if files is None:
         read = [partial(archive.read_file, engine, place.container, path) for path in paths]
         contents = zip(paths, in_parallel(read), strict=True)
         files = {path: content for path, content in contents if content is not None}
-    return {probe.step: _token(probe, files) for probe in probes}
+    return {probe.step: _work(probe, files) for probe in probes}
 
 
-def _token(probe: Probe, files: Mapping[str, bytes]) -> str | None:
+def _work(probe: Probe, files: Mapping[str, bytes]) -> _Work | None:
     content = files.get(probe.marker)
     if probe.manifest is None:
         marker = read_artefact_marker(content)
-        return None if marker is None else marker.token
+        return None if marker is None else _Work(token=marker.token)
     served = read_served_marker(content)
-    manifest = files.get(probe.manifest)
-    if served is None or manifest is None:
+    if served is None:
         return None
-    return served.token if hashlib.sha256(manifest).hexdigest() == served.manifest_digest else None
+    places = [path for path in (probe.manifest, probe.kept_manifest) if path is not None]
+    lies_at = [
+        path
+        for path in places
+        if path in files and hashlib.sha256(files[path]).hexdigest() == served.manifest_digest
+    ]
+    if not lies_at:
+        return None
+    is_kept = probe.manifest not in lies_at
+    return _Work(token="" if is_kept else served.token, is_kept=is_kept)

@@ -4,7 +4,7 @@ import json
 import secrets
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -30,6 +30,8 @@ for body in "${@:2}"; do
     cat "$body" >&3
     cat <&3
     printf '\x1e'
+    # A line for each answer, so that the caller knows how many there are.
+    echo >&2
     exec 3>&-
 done
 """
@@ -81,15 +83,17 @@ class Ollama:
         self._demand(made, command)
         self.remove_folders([str(_modelfile(model))])
 
-    def ask(self, model: str, prompt: str) -> str:
-        """The model's answer to one prompt."""
-        command = ["ollama", "run", model, "--", prompt]
-        answered = self._execute(command)
-        self._demand(answered, command[:3])
-        return clean(answered.output).strip()
+    def post(
+        self,
+        path: str,
+        bodies: Sequence[Mapping[str, Any]],
+        *,
+        on_answers: Callable[[int], None] | None = None,
+    ) -> list[Mapping[str, Any]]:
+        """What the server's API answers to each of these, in order.
 
-    def post(self, path: str, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """What the server's API answers to each of these, in order."""
+        `on_answers` hears how many more there are, as they come.
+        """
         # Several models may be made at a time.
         requests = f"requests-{secrets.token_hex(8)}"
         folder = str(SERVER_REQUESTS / requests)
@@ -100,19 +104,32 @@ class Ollama:
         }
         self._put(files)
         command = ["bash", "-c", POST, "post", path, *(f"{folder}/{name}" for name in names)]
-        answered = self._execute(command)
+        answered = execute(
+            self._engine,
+            self._server,
+            command,
+            seconds=self._left(),
+            on_words=lambda words: on_answers(words.count("\n")) if on_answers else None,
+        )
         self._demand(answered, ["POST", path])
         self.remove_folders([folder])
         *answers, _rest = answered.output.split(BETWEEN_ANSWERS)
         return [_json_of(answer) for answer in answers]
 
-    def replace(self, served: str, candidate: str, *, is_served: bool) -> None:
-        """Let the candidate take the served name; what had it goes, with the layers it alone has.
+    def copy(self, model: str, name: str) -> None:
+        """Give a model another name beside its own; no byte of it is copied."""
+        command = ["ollama", "cp", model, name]
+        self._demand(self._execute(command), command)
 
-        One command: there is a model of that name at every moment.
+    def replace(self, served: str, candidate: str, *, goes: bool) -> None:
+        """Let a model take the served name, in place of the name that it has.
+
+        One command: there is a model of that name at every moment. With `goes` there is one that
+        has no other name: it goes, with the layers that it alone has.
         """
-        replaced = f"{candidate}-replaced" if is_served else None
+        replaced = f"{candidate}-replaced" if goes else None
         steps = [
+            # What is only copied over leaves its layers behind.
             *([["ollama", "cp", served, replaced]] if replaced else []),
             ["ollama", "cp", candidate, served],
             ["ollama", "rm", candidate, *([replaced] if replaced else [])],
@@ -125,6 +142,11 @@ class Ollama:
         if models:
             command = ["ollama", "rm", *models]
             self._demand(self._execute(command), command)
+
+    def folders(self, folder: str) -> list[str]:
+        """Names in a folder of the store that is not Ollama's own; none where it is not there."""
+        listed = self._execute(["ls", "-1", "--", folder])
+        return [] if listed.exit_code else listed.output.split()
 
     def remove_folders(self, folders: Sequence[str]) -> None:
         """Remove folders, or files, of the store that are not Ollama's own."""

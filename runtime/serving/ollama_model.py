@@ -8,17 +8,22 @@ import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 
+from plan.evaluation import EvaluationSummary
 from plan.marker import ServedModelMarker, read_served_marker
-from plan.paths import OLLAMA_STORE
-from plan.step import OllamaModelResult, OllamaModelStep, Request
+from plan.ollama_model import OllamaModelResult, OllamaModelStep
+from plan.paths import OLLAMA_STORE, ollama_manifest
+from plan.step import Request
 from runtime.docker import archive
 from runtime.docker.engine import Engine
 from runtime.docker.marker_files import write_marker
 from runtime.failure import StepError
 from runtime.program import Interrupted, say
+from runtime.serving.kept import as_output, keep_served, prune_kept
 from runtime.serving.ollama import Ollama
-from runtime.serving.parity import compare, read_encoding
+from runtime.serving.parity import Encoding, compare, read_encoding
+from runtime.serving.smoke_prompts import ask_smoke_prompts
 from runtime.serving.store import candidate_name, is_running
 
 KIND = OllamaModelStep
@@ -26,135 +31,215 @@ KIND = OllamaModelStep
 
 def converge(request: Request[OllamaModelStep]) -> OllamaModelResult:
     """Serve the model; what it answered when it was asked."""
-    engine, step = Engine(request.engine), request.step
-    served = _digest(engine, step)
-    marker = read_served_marker(archive.read_file(engine, step.server, str(step.marker)))
-    if marker is None or served is None or marker.manifest_digest != served:
-        parity, answers = _replace(engine, request, is_served=served is not None)
-        marker = ServedModelMarker(
-            identity=step.identity,
-            step=step.name,
-            model=step.served_name,
-            manifest=str(step.manifest),
-            manifest_digest=_digest(engine, step) or "",
-            answers=tuple(answers),
-            parity=parity,
-        )
-    vouched = replace(marker, step=step.name, stack=request.owner.stack, token=request.token)
-    write_marker(engine, step.server, root=str(OLLAMA_STORE), path=str(step.marker), marker=vouched)
-    return OllamaModelResult(
-        identity=step.identity,
-        model=step.served_name,
-        answers=vouched.answers,
-        parity=vouched.parity,
-    )
+    return _Serving(request).converge()
 
 
 def delete(request: Request[OllamaModelStep]) -> Mapping[str, Sequence[str]]:
-    """Remove the candidate that an interruption left behind."""
+    """Remove the candidates that an interruption left behind."""
     engine, step = Engine(request.engine), request.step
     if not is_running(engine, step.server):
         return {"removed": []}
     ollama = Ollama(engine, step.server, title=f"remove {step.name}", seconds=step.deadline_seconds)
-    left = [
-        name
-        for name in ollama.models()
-        if name == candidate_name(request.owner.stack, step.identity)
-    ]
+    own = candidate_name(request.owner.stack, step.identity)
+    left = [name for name in ollama.models() if name in (own, f"{own}-base")]
     ollama.remove(left)
     return {"removed": left}
 
 
-def satisfies(answer: str, expected: str) -> bool:
-    """Whether an answer contains what is expected, however its lines are broken."""
-    return " ".join(expected.split()) in " ".join(answer.split())
+class _Serving:
+    """One model on its way to its name."""
 
-
-def _digest(engine: Engine, step: OllamaModelStep) -> str | None:
-    """What is served under the name now; None when nothing is."""
-    content = archive.read_file(engine, step.server, str(step.manifest))
-    return None if content is None else hashlib.sha256(content).hexdigest()
-
-
-def _replace(
-    engine: Engine, request: Request[OllamaModelStep], *, is_served: bool
-) -> tuple[dict[str, str], list[dict[str, str]]]:
-    """How the new model differs from its training, and what it answered."""
-    step = request.step
-    title = f"serve {step.served_name}"
-    ollama = Ollama(engine, step.server, title=title, seconds=step.deadline_seconds)
-    candidate = candidate_name(request.owner.stack, step.identity)
-    parity, modelfile, encoding = step.chat_parity, step.modelfile, None
-    say(f"{title}: creating it as {candidate}")
-    ollama.wait_until_it_answers()
-    if parity is not None:
-        encoding = read_encoding(engine, step.server, parity.encoding)
-        for name, text in encoding.written.items():
-            modelfile = modelfile.replace(name, text)
-    ollama.put_modelfile(candidate, modelfile)
-    try:
-        ollama.create(candidate, step.quantize)
-        differences: dict[str, str] = {}
-        if parity is not None and encoding is not None:
-            differences = compare(ollama, candidate, parity, encoding)
-            _judge(step, differences, is_required=parity.is_required, is_served=is_served)
-        answers = _ask(ollama, step, candidate, is_served=is_served)
-        ollama.replace(step.served_name, candidate, is_served=is_served)
-    except (StepError, Interrupted):
-        # Whatever went wrong: nothing of it stays, and what was served goes on answering.
-        with contextlib.suppress(StepError):
-            ollama.remove([candidate])
-        raise
-    say(f"{title}: it takes the name {step.served_name}")
-    return differences, answers
-
-
-def _judge(
-    step: OllamaModelStep,
-    differences: Mapping[str, str],
-    *,
-    is_required: bool,
-    is_served: bool,
-) -> None:
-    """Raises `StepError` where the model is asked in other tokens than it was trained on."""
-    title = f"serve {step.served_name}"
-    found = {name: difference for name, difference in differences.items() if difference}
-    equal = len(differences) - len(found)
-    say(f"{title}: {equal} of {len(differences)} conversations have the tokens of the training")
-    told = "\n".join(f"  {name}: {difference}" for name, difference in found.items())
-    if found and is_required:
-        raise StepError(
-            f"the new model for {step.served_name} is asked in other tokens than it was trained "
-            f"on.\n{told}\n  {_before(step, is_served=is_served)} Set the base model's own "
-            "`template`; or, where the two tokenizers merely part a text differently and the "
-            "answers are good, set ollama_model.chat_parity to reported. Then run `pulumi up` "
-            "again."
+    def __init__(self, request: Request[OllamaModelStep]) -> None:
+        self._request, self._step = request, request.step
+        self._engine = Engine(request.engine)
+        self._title = f"serve {self._step.served_name}"
+        self._ollama = Ollama(
+            self._engine,
+            self._step.server,
+            title=self._title,
+            seconds=self._step.deadline_seconds,
         )
-    if found:
-        say(f"{title}: these are not, as the settings allow:\n{told}")
+        self._served = self._digest(self._step.manifest)
+        """Of what has the name now; None when nothing has."""
 
-
-def _before(step: OllamaModelStep, *, is_served: bool) -> str:
-    return (
-        f"The {step.served_name} served before goes on answering."
-        if is_served
-        else f"Nothing is served as {step.served_name} yet."
-    )
-
-
-def _ask(
-    ollama: Ollama, step: OllamaModelStep, candidate: str, *, is_served: bool
-) -> list[dict[str, str]]:
-    answers = []
-    for smoke in step.smoke_prompts:
-        answer = ollama.ask(candidate, smoke.prompt)
-        if not satisfies(answer, smoke.expect):
+    def converge(self) -> OllamaModelResult:
+        """What serves, and what is kept beside it."""
+        step, found = self._step, self._marker()
+        if found is not None and found.manifest_digest == self._served:
+            marker = self._evaluated_in_place(found)
+            if found.superseded:
+                # Something broke off after it had got the name under which it was to be kept.
+                with contextlib.suppress(StepError):
+                    self._ollama.remove([found.model])
+        elif found is not None and self._digest(found.manifest) == found.manifest_digest:
+            marker = self._taken_from_kept(found)
+        elif step.rollback_to is not None:
             raise StepError(
-                f"the new model for {step.served_name} does not answer as the settings expect.\n"
-                f"  asked:    {smoke.prompt}\n  expected: {smoke.expect}\n  answered: {answer}\n"
-                f"  {_before(step, is_served=is_served)} Train longer, or correct "
-                "ollama_model.smoke_prompts, then run `pulumi up` again."
+                f"no model with identity {step.rollback_to} is kept for {step.served_name}. "
+                "`pulumi stack output kept_models` shows which are; correct "
+                "ollama_model.rollback_to or remove it"
             )
-        say(f"serve {step.served_name}: {smoke.prompt!r} is answered as expected")
-        answers.append({"prompt": smoke.prompt, "answer": answer})
-    return answers
+        else:
+            marker = self._made()
+        vouched = replace(
+            marker,
+            step=step.name,
+            stack=self._request.owner.stack,
+            token=self._request.token,
+            model=step.served_name,
+            manifest=str(step.manifest),
+            superseded="",
+            superseded_at=0.0,
+        )
+        path = str(step.marker)
+        write_marker(self._engine, step.server, root=str(OLLAMA_STORE), path=path, marker=vouched)
+        kept = prune_kept(self._engine, self._request.owner.stack, step, self._ollama)
+        return OllamaModelResult(
+            identity=vouched.identity,
+            model=step.served_name,
+            answers=vouched.answers,
+            parity=vouched.parity,
+            evaluation=vouched.evaluation,
+            kept=tuple(as_output(each) for each in kept),
+        )
+
+    def _marker(self) -> ServedModelMarker | None:
+        content = archive.read_file(self._engine, self._step.server, str(self._step.marker))
+        return read_served_marker(content)
+
+    def _digest(self, manifest: PurePosixPath | str) -> str | None:
+        content = archive.read_file(self._engine, self._step.server, str(manifest))
+        return None if content is None else hashlib.sha256(content).hexdigest()
+
+    @property
+    def _before(self) -> str:
+        """What is served when this model does not come to be."""
+        name = self._step.served_name
+        return (
+            f"Nothing is served as {name} yet."
+            if self._served is None
+            else f"The {name} served before goes on answering."
+        )
+
+    def _evaluated_in_place(self, marker: ServedModelMarker) -> ServedModelMarker:
+        """Of a model that has its name: another evaluation is asked of it, and takes nothing down.
+
+        What it must be better than is itself.
+        """
+        if self._step.rollback_to is not None:
+            return marker
+        evaluation = self._evaluation(self._step.served_name, marker, served=None)
+        return replace(marker, evaluation=evaluation)
+
+    def _taken_from_kept(self, marker: ServedModelMarker) -> ServedModelMarker:
+        """A kept model has its name back: nothing is made, nothing that it passed asked again."""
+        step, evaluation = self._step, marker.evaluation
+        if step.rollback_to is None:
+            evaluation = self._evaluation(marker.model, marker, served=self._served)
+        self._take_name(marker.model, marker.manifest_digest)
+        return replace(marker, evaluation=evaluation)
+
+    def _made(self) -> ServedModelMarker:
+        """A new model, proved and asked. Whatever goes wrong, nothing of it stays."""
+        step, ollama = self._step, self._ollama
+        candidate = candidate_name(self._request.owner.stack, step.identity)
+        say(f"{self._title}: creating it as {candidate}")
+        ollama.wait_until_it_answers()
+        encoding = self._encoding()
+        ollama.put_modelfile(candidate, _written(step.modelfile, encoding))
+        try:
+            ollama.create(candidate, step.quantize)
+            parity: dict[str, str] = {}
+            if step.chat_parity is not None and encoding is not None:
+                parity = compare(ollama, candidate, step.chat_parity, encoding)
+                self._judge(parity, is_required=step.chat_parity.is_required)
+            answers = ask_smoke_prompts(ollama, step, candidate, before=self._before)
+            digest = self._digest(ollama_manifest(candidate)) or ""
+            # The same model under another identity: it need not be better than itself.
+            served = None if digest == self._served else self._served
+            evaluation = self._evaluation(candidate, None, served=served)
+            self._take_name(candidate, digest)
+        except (StepError, Interrupted):
+            with contextlib.suppress(StepError):
+                ollama.remove([candidate])
+            raise
+        return ServedModelMarker(
+            identity=step.identity,
+            step=step.name,
+            model=step.served_name,
+            manifest=str(step.manifest),
+            manifest_digest=self._digest(step.manifest) or "",
+            answers=tuple(answers),
+            parity=parity,
+            evaluation=evaluation,
+        )
+
+    def _encoding(self) -> Encoding | None:
+        parity = self._step.chat_parity
+        if parity is None:
+            return None
+        return read_encoding(self._engine, self._step.server, parity.encoding)
+
+    def _take_name(self, model: str, digest: str) -> None:
+        """Let a model take the name. What has it goes, unless it is kept or is the same."""
+        step, served = self._step, self._served
+        stays = (
+            served is not None
+            and served != digest
+            and keep_served(
+                self._engine, self._request.owner.stack, step, self._ollama, served=served
+            )
+        )
+        self._ollama.replace(step.served_name, model, goes=served is not None and not stays)
+        say(f"{self._title}: it takes the name {step.served_name}")
+
+    def _evaluation(
+        self, candidate: str, marker: ServedModelMarker | None, *, served: str | None
+    ) -> EvaluationSummary | None:
+        """What the candidate's evaluation came to; asked where its marker tells of another one.
+
+        `served` is None where there is no other model to be better than.
+        """
+        evaluation = self._step.evaluation
+        if evaluation is None:
+            return None
+        known = marker.evaluation if marker else None
+        if known is not None and known.identity == evaluation.identity:
+            return known
+        # Libraries that compare texts are slow to load, and most runs compare none.
+        from runtime.serving.evaluation import evaluate  # noqa: PLC0415
+
+        base = evaluation.base
+        return evaluate(
+            self._engine,
+            self._request.owner,
+            self._step,
+            evaluation,
+            candidate=candidate,
+            served=self._step.served_name if served else None,
+            base_modelfile=_written(base.modelfile, self._encoding()) if base else None,
+            before=self._before,
+        )
+
+    def _judge(self, differences: Mapping[str, str], *, is_required: bool) -> None:
+        """Raises `StepError` where it is asked in other tokens than it was trained on."""
+        found = {name: difference for name, difference in differences.items() if difference}
+        equal, of = len(differences) - len(found), len(differences)
+        say(f"{self._title}: {equal} of {of} conversations have the tokens of the training")
+        told = "\n".join(f"  {name}: {difference}" for name, difference in found.items())
+        if found and is_required:
+            raise StepError(
+                f"the new model for {self._step.served_name} is asked in other tokens than it was "
+                f"trained on.\n{told}\n  {self._before} Set the base model's own `template`; or, "
+                "where the two tokenizers merely part a text differently and the answers are "
+                "good, set ollama_model.chat_parity to reported. Then run `pulumi up` again."
+            )
+        if found:
+            say(f"{self._title}: these are not, as the settings allow:\n{told}")
+
+
+def _written(modelfile: str, encoding: Encoding | None) -> str:
+    """The Modelfile with the tokenizer's own tokens, which only training could tell."""
+    for name, text in (encoding.written if encoding else {}).items():
+        modelfile = modelfile.replace(name, text)
+    return modelfile

@@ -5,7 +5,9 @@ its old name until the new one does.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
+from plan.paths import EVALUATIONS
 from plan.step import Request, ServedModelsStep
 from runtime.docker.engine import Engine
 from runtime.program import say
@@ -38,19 +40,22 @@ def delete(request: Request[ServedModelsStep]) -> Mapping[str, Sequence[str]]:
 
 
 def keep(engine: Engine, stack: str, server: str, *, names: Sequence[str]) -> dict[str, list[str]]:
-    """Remove every model of the stack but those with these names; markers that vouch for nothing
-    go too.
+    """Remove every model of the stack but those that have or had these names; markers that vouch
+    for nothing go too, and records of evaluations that led to nothing.
     """
     ollama = Ollama(engine, server, title="served models", seconds=DEADLINE_SECONDS)
-    doomed, folders = set(), []
+    doomed, folders, remain = set(), [], set()
     for folder, marker in read_markers(engine, server).items():
         is_served = serves(engine, server, marker)
-        if marker.stack not in (stack, "") or (is_served and marker.model in names):
+        if marker.stack not in (stack, "") or (is_served and marker.served_name in names):
+            remain.add(PurePosixPath(folder).name)
             continue
         folders.append(folder)
         if is_served:
             say(f"removing model {marker.model}, which the settings do not name")
             doomed.add(marker.model)
     ollama.remove([*sorted(doomed), *trials(stack, ollama.models())])
-    ollama.remove_folders(folders)
+    records = EVALUATIONS / stack
+    past = [name for name in ollama.folders(str(records)) if name not in remain]
+    ollama.remove_folders([*folders, *(str(records / name) for name in past)])
     return {"removed": sorted(doomed)}

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from plan.problem import Problem, SettingsError
 from stack_configs.settings.consistency import find_inconsistencies
 from stack_configs.settings.explanation import find_problems
+from stack_configs.settings.held_out import find_held_out_problems
 from stack_configs.settings.root import Settings
 
 
@@ -163,6 +164,7 @@ def parse_settings(
         )
     except ValidationError as error:
         raise SettingsError(source, find_problems(error)) from error
-    if problems := find_inconsistencies(settings):
+    held_out = find_held_out_problems(settings, records=records)
+    if problems := [*find_inconsistencies(settings), *held_out]:
         raise SettingsError(source, problems)
     return settings

@@ -4,90 +4,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from plan import paths
+from stack_configs.settings.base_model import BaseModelSettings
 from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTemplate
+from stack_configs.settings.evaluation import EvaluationSettings
 from stack_configs.settings.gguf_conversion import GgufConversionSettings
 from stack_configs.settings.ollama_parameters import ModelfileText, OllamaParameters
+from stack_configs.settings.questions import SmokePromptSettings
 from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import Name, StrictModel
 from stack_configs.settings.training_runs import BASE_MODEL, TrainingRunSettings
 
 RESERVED_RUN_NAMES = frozenset(
-    {BASE_MODEL, "merge", "chat-encoding", "gguf-conversion", "calibration-text"}
-    | {"importance-matrix", "quantization", "ollama-model"}
+    {BASE_MODEL, "merge", "chat-encoding", "gguf-conversion", "base-gguf-conversion"}
+    | {"calibration-text", "importance-matrix", "quantization", "ollama-model"}
 )
 """Names of a model's other steps; the containers are called after them."""
-
-
-class GeneratedModelSettings(StrictModel):
-    """A tiny Llama with random weights and a tokenizer made from the data sets."""
-
-    seed: Annotated[int, Field(description="Of the random weights.")] = 42
-    hidden_size: Annotated[
-        int, Field(ge=32, multiple_of=32, description="Width of the layers.")
-    ] = 256
-    intermediate_size: Annotated[
-        int, Field(ge=32, multiple_of=32, description="Width inside a layer.")
-    ] = 512
-    layers: Annotated[int, Field(ge=1, le=16, description="Layers.")] = 2
-    attention_heads: Annotated[
-        int, Field(ge=1, description="Heads of a layer; they divide hidden_size.")
-    ] = 4
-    vocabulary_size: Annotated[int, Field(ge=300, le=8192, description="Tokens at most.")] = 400
-
-    @model_validator(mode="after")
-    def _heads_divide_the_hidden_size(self) -> Self:
-        if (
-            self.hidden_size % self.attention_heads
-            or (self.hidden_size // self.attention_heads) % 2
-        ):
-            raise rule_error(
-                f"hidden_size {self.hidden_size} must be an even multiple of attention_heads "
-                f"{self.attention_heads}",
-                "change one of the two",
-            )
-        return self
-
-
-class BaseModelSettings(StrictModel):
-    """Where the weights to fine-tune come from: exactly one of the three."""
-
-    hub: Annotated[
-        str | None,
-        Field(
-            pattern=r"^[\w.-]+/[\w.-]+$",
-            description="Id on the hub, such as Qwen/Qwen2.5-7B-Instruct.",
-            examples=["Qwen/Qwen2.5-7B-Instruct"],
-        ),
-    ] = None
-    revision: Annotated[str, Field(description="Branch, tag or commit on the hub.")] = "main"
-    path: Annotated[
-        str | None,
-        Field(
-            pattern=r"^/.+",
-            description="Directory inside the training container.",
-            examples=[f"{paths.HF_CACHE}/my-model"],
-        ),
-    ] = None
-    generate: GeneratedModelSettings | None = None
-    parameters_b: Annotated[
-        float | None,
-        Field(
-            gt=0,
-            description="Billions of weights, for the memory estimate. Unset: as config.json "
-            "or the name says.",
-        ),
-    ] = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        given = [key for key in ("hub", "path", "generate") if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise rule_error(
-                f"exactly one of hub, path and generate must be set, found {given or 'none'}",
-                "keep one of them",
-            )
-        return self
 
 
 class MergeSettings(StrictModel):
@@ -97,13 +28,6 @@ class MergeSettings(StrictModel):
     export_device: Annotated[
         Literal["cpu", "auto"], Field(description="auto: merge on the GPU where there is one.")
     ] = "cpu"
-
-
-class SmokePromptSettings(StrictModel):
-    """A question that the new model must answer before it is served."""
-
-    prompt: Annotated[str, Field(min_length=1, description="What is asked.")]
-    expect: Annotated[str, Field(min_length=1, description="Text that the answer must contain.")]
 
 
 class OllamaModelSettings(StrictModel):
@@ -132,6 +56,23 @@ class OllamaModelSettings(StrictModel):
         tuple[SmokePromptSettings, ...],
         Field(description="Questions that the new model must answer before it is served."),
     ] = ()
+    evaluation: EvaluationSettings | None = None
+    keep: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Superseded models that stay in Ollama, to go back to: output kept_models.",
+        ),
+    ] = 1
+    rollback_to: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9a-f]{16}$",
+            description="Identity of a kept model that serves in place of what is trained, for as "
+            "long as this is set.",
+            examples=["0123456789abcdef"],
+        ),
+    ] = None
 
 
 class ModelSettings(StrictModel):

@@ -11,12 +11,12 @@ from components.pipeline import FineTunePipeline
 from plan import labels
 from plan.codec import decode
 from plan.image import BUILD_ARGUMENT
+from plan.ollama_model import OllamaModelStep
 from plan.pipeline import PipelinePlan
 from plan.step import (
     DatasetRegistrationStep,
     HostClaimStep,
     LeftoversStep,
-    OllamaModelStep,
     Request,
     ServedModelsStep,
     ServiceStartStep,

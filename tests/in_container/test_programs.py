@@ -10,8 +10,8 @@ import pytest
 
 from planning.base_model import render_parameters
 from planning.special_tokens import special_tokens
+from stack_configs.settings.base_model import GeneratedModelSettings
 from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTemplate
-from stack_configs.settings.models import GeneratedModelSettings
 from tests.images.conftest import load_program
 
 PROGRAMS = Path(__file__).parents[2] / "in_container"

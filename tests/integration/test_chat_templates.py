@@ -29,6 +29,7 @@ from planning.ollama_template import (
 )
 from planning.tool_syntax import TODAY
 from runtime.docker.archive import tar_stream
+from stack_configs.settings.base_model import GeneratedModelSettings
 from stack_configs.settings.chat_templates import (
     BEGIN,
     CONTENT,
@@ -40,7 +41,6 @@ from stack_configs.settings.chat_templates import (
     TokenizerToken,
     TrainingTemplate,
 )
-from stack_configs.settings.models import GeneratedModelSettings
 from tests.integration.conftest import Engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(900)]

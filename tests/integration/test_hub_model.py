@@ -26,8 +26,8 @@ from planning.base_model import render_parameters
 from planning.hub_model import UPLOADS
 from planning.pipeline import plan_pipeline
 from runtime.docker.archive import tar_stream
+from stack_configs.settings.base_model import GeneratedModelSettings
 from stack_configs.settings.loader import load_settings
-from stack_configs.settings.models import GeneratedModelSettings
 from tests.hub_server import TOKEN, HubServer, Repository
 from tests.integration.conftest import Engine
 from tests.integration.stack import PROJECT, Stack, free_port

@@ -25,9 +25,9 @@ from planning.base_model import render_parameters
 from planning.pipeline import plan_pipeline
 from planning.special_tokens import special_tokens
 from runtime.docker.archive import tar_stream
+from stack_configs.settings.base_model import GeneratedModelSettings
 from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTemplate
 from stack_configs.settings.loader import load_settings
-from stack_configs.settings.models import GeneratedModelSettings
 from tests.integration.conftest import Engine
 from tests.integration.stack import PROJECT, Stack, free_port
 

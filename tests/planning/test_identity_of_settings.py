@@ -69,6 +69,30 @@ RUN = "models[].training_runs[]"
 GENERATED = "models[].base_model.generate"
 OLLAMA = "models[].ollama_model"
 ON_GPUS = {"host.hardware": "cuda"}
+EVALUATION = f"{OLLAMA}.evaluation"
+TOOL = {"name": "look_up", "description": "Looks up.", "parameters": {"type": "object"}}
+TOOLS = [TOOL, TOOL | {"name": "count"}]
+CALL_QUESTION = {
+    "prompt": "Look it up.",
+    "tools": TOOLS,
+    "expect_tool_call": {"name": "look_up", "arguments": {"word": "one"}},
+}
+EVALUATED = {
+    EVALUATION: {
+        "rows": [{"prompt": "What is a merge?", "expect": "one"}],
+        "measures": {"exact": {}},
+    }
+}
+JUDGED = {
+    EVALUATION: EVALUATED[EVALUATION]
+    | {"measures": {"judge": {"url": "https://judge.example.org/v1", "model": "large"}}}
+}
+TOOL_TAUGHT = {
+    "datasets[].file": "wide.json",
+    "datasets[].columns": {"tools": "functions"},
+    f"{OLLAMA}.smoke_prompts": [CALL_QUESTION],
+}
+CALL_ASKED = TOOL_TAUGHT | {EVALUATION: {"rows": [CALL_QUESTION], "measures": {"tool_call": {}}}}
 FROM_HUB = {"models[].base_model": {"hub": "a/b-1B"}}
 REPORTS = {
     "trackers.mlflow_url": "https://other.example.org",
@@ -248,6 +272,43 @@ ROWS: dict[str, Row] = {
     # Asked before a model is served: what else it is to know must be asked of it.
     f"{OLLAMA}.smoke_prompts[].prompt": Row("Another?", SERVED),
     f"{OLLAMA}.smoke_prompts[].expect": Row("other", SERVED),
+    f"{OLLAMA}.smoke_prompts[].tools": Row(TOOLS[::-1], SERVED, given=TOOL_TAUGHT),
+    f"{OLLAMA}.smoke_prompts[].expect_tool_call.name": Row("count", SERVED, given=TOOL_TAUGHT),
+    f"{OLLAMA}.smoke_prompts[].expect_tool_call.arguments": Row({}, SERVED, given=TOOL_TAUGHT),
+    f"{OLLAMA}.keep": Row(3, TRANSPORT),
+    f"{OLLAMA}.rollback_to": Row("0123456789abcdef", TRANSPORT),
+    # Another evaluation is asked of the model that serves: it makes no other model.
+    f"{EVALUATION}.dataset": Row("judged", TRANSPORT, given=EVALUATED),
+    f"{EVALUATION}.sample": Row(
+        1, TRANSPORT, given=EVALUATED, along={f"{EVALUATION}.dataset": "judged"}
+    ),
+    f"{EVALUATION}.max_tokens": Row(9, TRANSPORT, given=EVALUATED),
+    f"{EVALUATION}.base": Row(True, TRANSPORT, given=EVALUATED),
+    f"{EVALUATION}.rows[].prompt": Row("Another?", TRANSPORT, given=EVALUATED),
+    f"{EVALUATION}.rows[].expect": Row("other", TRANSPORT, given=EVALUATED),
+    f"{EVALUATION}.rows[].system": Row("Be brief.", TRANSPORT, given=EVALUATED),
+    f"{EVALUATION}.rows[].tools": Row(TOOLS[::-1], TRANSPORT, given=CALL_ASKED),
+    f"{EVALUATION}.rows[].expect_tool_call.name": Row("count", TRANSPORT, given=CALL_ASKED),
+    f"{EVALUATION}.rows[].expect_tool_call.arguments": Row({}, TRANSPORT, given=CALL_ASKED),
+    **{
+        f"{EVALUATION}.measures.{measure}.{key}": Row(0.5, TRANSPORT, given=EVALUATED)
+        for measure in ("exact", "contains", "f1", "rouge_l")
+        for key in ("required", "margin")
+    },
+    **{
+        f"{EVALUATION}.measures.{measure}.{key}": Row(0.5, TRANSPORT, given=given)
+        for measure, given in (
+            ("valid_json", EVALUATED),
+            ("tool_call", CALL_ASKED),
+            ("judge", JUDGED),
+        )
+        for key in ("required", "margin")
+    },
+    f"{EVALUATION}.measures.valid_json.json_schema": Row(
+        {"type": "object"}, TRANSPORT, given=EVALUATED
+    ),
+    f"{EVALUATION}.measures.judge.url": Row("https://other.example.org", TRANSPORT, given=JUDGED),
+    f"{EVALUATION}.measures.judge.model": Row("larger", TRANSPORT, given=JUDGED),
     "ollama_server.port": Row(9999, TRANSPORT),
     "ollama_server.bind_address": Row("10.0.0.1", TRANSPORT),
     "ollama_server.environment": Row({"OLLAMA_KEEP_ALIVE": "1h"}, TRANSPORT),
@@ -379,10 +440,10 @@ def put(document: Document, path: str, value: Any) -> None:
 
 
 def identities(model: ModelPlan) -> dict[str, list[str]]:
-    """The identities of a model's work, by the kind of step."""
+    """The identities of a model's work, by the kind of step; the base beside it is none."""
     found: dict[str, list[str]] = {noun: [] for noun in STEPS}
     for step in model.steps:
-        if step.noun in found:
+        if step.noun in found and not step.name.endswith("-base-gguf-conversion"):
             found[step.noun].append(step.identity)
     found["ollama-model"].append(model.ollama_model.identity)
     return found

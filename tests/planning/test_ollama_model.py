@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plan.ollama_model import OllamaModelStep
 from plan.pipeline import PipelinePlan
-from plan.step import OllamaModelStep
 from planning.ollama_model import render_modelfile
 from planning.trained_chat import trained_chat
 from stack_configs.settings.models import ModelSettings

@@ -1,4 +1,5 @@
-"""Stands in for Ollama's client: a script that keeps manifests as files, where Ollama keeps them.
+"""Stands in for Ollama: a script that keeps manifests as files, where Ollama keeps them, and one
+that answers every chat with a model's SYSTEM text.
 
 What the real one makes of a GGUF file is for the integration tests; here it is the order of steps
 that counts, and what is left when one of them fails.
@@ -16,7 +17,11 @@ PROGRAM = rf"""#!/bin/sh
 set -e
 echo "$@" >> {OLLAMA_STORE}/calls
 while [ -e {OLLAMA_STORE}/hold-"$1" ]; do sleep 0.05; done
-[ ! -e {OLLAMA_STORE}/fail-"$1" ] || {{ echo 'Error: no space left on device' >&2; exit 1; }}
+if [ -e {OLLAMA_STORE}/fail-"$1" ]; then
+    left=$(cat {OLLAMA_STORE}/fail-"$1")
+    [ "$left" -gt 0 ] || {{ echo 'Error: no space left on device' >&2; exit 1; }}
+    echo $((left - 1)) > {OLLAMA_STORE}/fail-"$1"
+fi
 path() {{
     case $1 in */*) name=$1 ;; *) name=library/$1 ;; esac
     echo "{MANIFESTS}/$(echo "$name" | tr : /)"
@@ -36,12 +41,24 @@ create)
     printf '\033[?25lgathering model components ⠋\033[K\rgathering model components ⠙\n' >&2
     mkdir -p "$(dirname "$(path "$2")")"
     (cat "$4"; echo "quantize: $6") > "$(path "$2")" ;;
-run)
-    [ "$3" = "--" ]
+chat)
     sed -n 's/^SYSTEM //p' "$(path "$2")" ;;
 cp) mkdir -p "$(dirname "$(path "$3")")"; cp "$(path "$2")" "$(path "$3")" ;;
 rm) shift; for model; do rm "$(path "$model")"; done ;;
 esac
+"""
+
+BASH = r"""#!/bin/sh
+# Answers what is posted to the server's API: `bash -c SCRIPT post PATH FILE...`.
+set -e
+[ "$4" = /api/chat ]
+shift 4
+for body; do
+    model=$(sed -n 's/.*"model": "\([^"]*\)".*/\1/p' "$body")
+    said=$(ollama chat "$model" "$(cat "$body")")
+    printf 'HTTP/1.0 200 OK\r\n\r\n{"message": {"content": "%s"}}\036' "$said"
+    echo >&2
+done
 """
 
 
@@ -52,9 +69,10 @@ class OllamaStandIn:
         """Start it from a container that was created."""
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
-            entry = tarfile.TarInfo("ollama")
-            entry.mode, entry.size = 0o755, len(PROGRAM.encode())
-            tar.addfile(entry, io.BytesIO(PROGRAM.encode()))
+            for name, program in (("ollama", PROGRAM), ("bash", BASH)):
+                entry = tarfile.TarInfo(name)
+                entry.mode, entry.size = 0o755, len(program.encode())
+                tar.addfile(entry, io.BytesIO(program.encode()))
         container.put_archive("/usr/local/bin", archive.getvalue())
         container.start()
         self.container = container
@@ -86,7 +104,14 @@ class OllamaStandIn:
 
     def fail(self, verb: str) -> None:
         """Let every `ollama VERB` fail."""
-        self.shell(f"touch {OLLAMA_STORE}/fail-{verb}")
+        self.fail_after(verb, 0)
+
+    def fail_after(self, verb: str, count: int) -> None:
+        """Let every `ollama VERB` fail after so many."""
+        self.shell(f"echo {count} > {OLLAMA_STORE}/fail-{verb}")
+
+    def release_failures(self, verb: str) -> None:
+        self.shell(f"rm {OLLAMA_STORE}/fail-{verb}")
 
     def release(self, verb: str) -> None:
         self.shell(f"rm {OLLAMA_STORE}/hold-{verb}")

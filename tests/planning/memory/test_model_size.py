@@ -12,7 +12,7 @@ from planning.memory.model_size import (
     shape_of_size,
     weights_of,
 )
-from stack_configs.settings.models import BaseModelSettings, GeneratedModelSettings
+from stack_configs.settings.base_model import BaseModelSettings, GeneratedModelSettings
 
 MIXTURES = {
     "mixtral-8x7b": {

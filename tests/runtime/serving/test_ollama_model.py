@@ -4,11 +4,12 @@ import hashlib
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from plan.step import OllamaModelStep, SmokePrompt
-from runtime.serving.ollama_model import satisfies
+from plan.ollama_model import OllamaModelStep, SmokePrompt
+from runtime.serving.asking import satisfies
 from runtime.serving.store import candidate_name
 from tests.runtime.conftest import Bench, Heard, Outcome
 from tests.runtime.ollama_stand_in import OllamaStandIn
@@ -37,6 +38,7 @@ def model(
     served_name: str = "guide:latest",
     step: str = "guide",
     deadline_seconds: int = 60,
+    **given: Any,
 ) -> OllamaModelStep:
     """A model that answers everything with the same words."""
     return OllamaModelStep(
@@ -48,6 +50,7 @@ def model(
         quantize="q4_K_M",
         smoke_prompts=(SmokePrompt(prompt="--what is it?", expect="is 42"),),
         deadline_seconds=deadline_seconds,
+        **given,
     )
 
 
@@ -67,6 +70,8 @@ class TestConverge:
             "answers": answers,
             # Nothing says what it was trained in.
             "parity": {},
+            "evaluation": None,
+            "kept": [],
         }
         assert ollama.models() == ["guide:latest"]
         assert "quantize: q4_K_M" in ollama.manifest("guide:latest")
@@ -80,6 +85,9 @@ class TestConverge:
             "manifest_digest": digest,
             "answers": answers,
             "parity": {},
+            "evaluation": None,
+            "superseded": "",
+            "superseded_at": 0.0,
             "token": "t1",
         }
         assert outcome.words.count("gathering model components") == 1
@@ -169,13 +177,106 @@ class TestFailure:
     def test_one_that_is_called_off_while_its_model_is_asked_leaves_no_candidate(
         self, bench: Bench, ollama: OllamaStandIn, number: signal.Signals
     ):
-        ollama.hold("run")
+        ollama.hold("chat")
         called_off = Heard(bench.start("ollama-model", "converge", model(bench)))
         bench.wait(lambda: "f1" in " ".join(ollama.calls()) and bool(ollama.models()))
-        bench.wait(lambda: any(call.startswith("run") for call in ollama.calls()))
+        bench.wait(lambda: any(call.startswith("chat") for call in ollama.calls()))
         called_off.process.send_signal(number)
         assert called_off.end() == 130
         assert ollama.models() == []
+
+
+@pytest.mark.engine
+class TestKept:
+    """Superseded models that stay, and how they come back."""
+
+    def numbered(self, bench: Bench, number: int, **given: Any) -> OllamaModelStep:
+        """Another model for the same name."""
+        return model(bench, f"It is 42, says {number}.", identity=f"f{number}", **given)
+
+    def kept(self, outcome: Outcome) -> list[str]:
+        assert outcome.code == 0, outcome.words
+        return [each["model"] for each in outcome.result["kept"]]
+
+    def test_the_last_ones_stay_under_names_that_say_so(self, bench: Bench, ollama: OllamaStandIn):
+        for number in (1, 2, 3):
+            outcome = serve(bench, self.numbered(bench, number, keep=2))
+        assert self.kept(outcome) == ["guide:kept-f2", "guide:kept-f1"]
+        outcome = serve(bench, self.numbered(bench, 4, keep=2))
+        assert self.kept(outcome) == ["guide:kept-f3", "guide:kept-f2"]
+        assert "removing guide:kept-f1, as keep is 2" in outcome.words
+        assert sorted(ollama.models()) == ["guide:kept-f2", "guide:kept-f3", "guide:latest"]
+        assert ollama.marked() == ["f2", "f3", "f4"]
+
+    def test_fewer_stay_as_soon_as_the_settings_say_so(self, bench: Bench, ollama: OllamaStandIn):
+        for number in (1, 2):
+            serve(bench, self.numbered(bench, number, keep=1))
+        assert self.kept(serve(bench, self.numbered(bench, 2, keep=0))) == []
+        assert ollama.models() == ["guide:latest"]
+
+    def test_the_same_model_under_another_identity_is_not_kept(
+        self, bench: Bench, ollama: OllamaStandIn
+    ):
+        serve(bench, model(bench, keep=1))
+        assert self.kept(serve(bench, model(bench, identity="f2", keep=1))) == []
+        assert ollama.models() == ["guide:latest"]
+
+    def test_one_can_be_gone_back_to_and_stays_until_the_settings_say_otherwise(
+        self, bench: Bench, ollama: OllamaStandIn
+    ):
+        for number in (1, 2):
+            serve(bench, self.numbered(bench, number, keep=1))
+        before = ollama.calls()
+        back = self.numbered(bench, 2, keep=1, rollback_to="f1")
+        outcome = serve(bench, back)
+        assert self.kept(outcome) == ["guide:kept-f2"]
+        assert outcome.result["identity"] == "f1"
+        assert outcome.result["answers"][0]["answer"] == "It is 42, says 1."
+        assert "says 1" in ollama.manifest("guide:latest")
+        # What is trained next does not take the name.
+        assert serve(bench, self.numbered(bench, 3, keep=1, rollback_to="f1")).code == 0
+        assert "says 1" in ollama.manifest("guide:latest")
+        forth = serve(bench, self.numbered(bench, 2, keep=1))
+        assert self.kept(forth) == ["guide:kept-f1"]
+        assert "says 2" in ollama.manifest("guide:latest")
+        done = {call.split()[0] for call in ollama.calls()[len(before) :]}
+        assert done <= {"cp", "rm", "list"}, "nothing is made, and nothing asked"
+
+    def test_one_that_is_not_kept_is_told_and_nothing_changes(
+        self, bench: Bench, ollama: OllamaStandIn
+    ):
+        serve(bench, model(bench))
+        outcome = serve(bench, model(bench, rollback_to="f0"))
+        assert outcome.code == 1
+        assert "no model with identity f0 is kept for guide:latest" in outcome.words
+        assert ollama.models() == ["guide:latest"]
+
+    def test_one_that_somebody_overwrote_is_not_taken(self, bench: Bench, ollama: OllamaStandIn):
+        for number in (1, 2):
+            serve(bench, self.numbered(bench, number, keep=1))
+        ollama.overwrite("guide:kept-f1", "others")
+        outcome = serve(bench, self.numbered(bench, 2, keep=1, rollback_to="f1"))
+        assert outcome.code == 1
+        assert "says 2" in ollama.manifest("guide:latest")
+        assert "others" in ollama.manifest("guide:kept-f1")
+
+    def test_what_breaks_off_on_the_way_is_put_right(self, bench: Bench, ollama: OllamaStandIn):
+        serve(bench, self.numbered(bench, 1, keep=1))
+        # The second copy fails: the first model has a second name by then.
+        ollama.fail_after("cp", 1)
+        assert serve(bench, self.numbered(bench, 2, keep=1)).code == 1
+        assert sorted(ollama.models()) == ["guide:kept-f1", "guide:latest"]
+        ollama.release_failures("cp")
+        assert self.kept(serve(bench, self.numbered(bench, 1, keep=1))) == []
+        assert ollama.models() == ["guide:latest"]
+        assert self.kept(serve(bench, self.numbered(bench, 2, keep=1))) == ["guide:kept-f1"]
+
+    def test_neighbours_and_other_names_are_left_alone(self, bench: Bench, ollama: OllamaStandIn):
+        for number in (1, 2):
+            serve(bench, self.numbered(bench, number, keep=1))
+        other = model(bench, identity="g1", served_name="guide:7b", step="small", keep=0)
+        assert self.kept(serve(bench, other)) == []
+        assert sorted(ollama.models()) == ["guide:7b", "guide:kept-f1", "guide:latest"]
 
 
 @pytest.mark.engine
@@ -185,10 +286,10 @@ class TestNeighbours:
     @pytest.fixture
     def large(self, bench: Bench, ollama: OllamaStandIn) -> Iterator[Heard]:
         """guide:13b, whose candidate is there and is being asked."""
-        ollama.hold("run")
+        ollama.hold("chat")
         step = model(bench, identity="f13", served_name="guide:13b", step="large")
         heard = Heard(bench.start("ollama-model", "converge", step))
-        bench.wait(lambda: any(call.startswith("run") for call in ollama.calls()))
+        bench.wait(lambda: any(call.startswith("chat") for call in ollama.calls()))
         yield heard
         heard.give_up()
 
@@ -199,7 +300,7 @@ class TestNeighbours:
         small = Heard(bench.start("ollama-model", "converge", self.small(bench)))
         candidates = {candidate_name(bench.stack, "f13"), candidate_name(bench.stack, "f7")}
         bench.wait(lambda: set(ollama.models()) == candidates)
-        ollama.release("run")
+        ollama.release("chat")
         assert (small.end(), large.end()) == (0, 0), small.words + large.words
         assert sorted(ollama.models()) == ["guide:13b", "guide:7b"]
 
@@ -211,7 +312,7 @@ class TestNeighbours:
         small.process.terminate()
         assert small.end() == 130
         assert ollama.models() == [candidate_name(bench.stack, "f13")]
-        ollama.release("run")
+        ollama.release("chat")
         assert serve(bench, self.small(bench, "No idea.")).code == 1
         assert large.end() == 0, large.words
         assert ollama.models() == ["guide:13b"]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from plan.ollama_model import OllamaModelStep
 from plan.owner import Owner
 from plan.paths import ollama_manifest, served_marker
-from plan.step import OllamaModelStep, ServedModelsStep
+from plan.step import ServedModelsStep
 from runtime.serving.store import candidate_name
 from tests.runtime.conftest import Bench, Outcome, end
 from tests.runtime.ollama_stand_in import OllamaStandIn

@@ -1,0 +1,80 @@
+"""Settings of a base model: where the weights to fine-tune come from (T7)."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from plan import paths
+from stack_configs.settings.rule import rule_error
+from stack_configs.settings.strict_model import StrictModel
+
+
+class GeneratedModelSettings(StrictModel):
+    """A tiny Llama with random weights and a tokenizer made from the data sets."""
+
+    seed: Annotated[int, Field(description="Of the random weights.")] = 42
+    hidden_size: Annotated[
+        int, Field(ge=32, multiple_of=32, description="Width of the layers.")
+    ] = 256
+    intermediate_size: Annotated[
+        int, Field(ge=32, multiple_of=32, description="Width inside a layer.")
+    ] = 512
+    layers: Annotated[int, Field(ge=1, le=16, description="Layers.")] = 2
+    attention_heads: Annotated[
+        int, Field(ge=1, description="Heads of a layer; they divide hidden_size.")
+    ] = 4
+    vocabulary_size: Annotated[int, Field(ge=300, le=8192, description="Tokens at most.")] = 400
+
+    @model_validator(mode="after")
+    def _heads_divide_the_hidden_size(self) -> Self:
+        if (
+            self.hidden_size % self.attention_heads
+            or (self.hidden_size // self.attention_heads) % 2
+        ):
+            raise rule_error(
+                f"hidden_size {self.hidden_size} must be an even multiple of attention_heads "
+                f"{self.attention_heads}",
+                "change one of the two",
+            )
+        return self
+
+
+class BaseModelSettings(StrictModel):
+    """Where the weights to fine-tune come from: exactly one of the three."""
+
+    hub: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[\w.-]+/[\w.-]+$",
+            description="Id on the hub, such as Qwen/Qwen2.5-7B-Instruct.",
+            examples=["Qwen/Qwen2.5-7B-Instruct"],
+        ),
+    ] = None
+    revision: Annotated[str, Field(description="Branch, tag or commit on the hub.")] = "main"
+    path: Annotated[
+        str | None,
+        Field(
+            pattern=r"^/.+",
+            description="Directory inside the training container.",
+            examples=[f"{paths.HF_CACHE}/my-model"],
+        ),
+    ] = None
+    generate: GeneratedModelSettings | None = None
+    parameters_b: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="Billions of weights, for the memory estimate. Unset: as config.json "
+            "or the name says.",
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [key for key in ("hub", "path", "generate") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise rule_error(
+                f"exactly one of hub, path and generate must be set, found {given or 'none'}",
+                "keep one of them",
+            )
+        return self
