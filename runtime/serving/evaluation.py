@@ -36,8 +36,9 @@ from runtime.serving.measures import score
 from runtime.serving.ollama import Ollama
 from runtime.serving.store import candidate_name
 
+LOADING_SECONDS = 600.0
 SECONDS_PER_QUESTION = 120.0
-"""An evaluation may take so long for each question to each model."""
+"""A model may take so long to be loaded, and then for each question."""
 
 JUDGED_AT_A_TIME = 4
 """Answers that a judge is sent together: more of them meet its rate limit."""
@@ -114,7 +115,8 @@ def _ask(
     engine: Engine, step: OllamaModelStep, evaluation: Evaluation, who: Asked, model: str
 ) -> list[Answer]:
     title, count = f"evaluate {step.served_name}", len(evaluation.questions)
-    ollama = Ollama(engine, step.server, title=title, seconds=SECONDS_PER_QUESTION * count)
+    seconds = LOADING_SECONDS + SECONDS_PER_QUESTION * count
+    ollama = Ollama(engine, step.server, title=title, seconds=seconds)
     say(f"{title}: asking {_named(who)} {count} questions, {evaluation.parallel} at a time")
     said = time.monotonic()
 

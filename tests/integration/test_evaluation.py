@@ -76,7 +76,12 @@ def make(folder: Path) -> Stack:
     ]
     made.run.update({"datasets": ["trained"], "max_steps": 40})
     made.model["ollama_model"] = {
-        "evaluation": {"dataset": "held-out", "measures": {"rouge_l": {}, "f1": {}}}
+        "evaluation": {
+            "dataset": "held-out",
+            "measures": {"rouge_l": {}, "f1": {}},
+            # A base that knows nothing never comes to an end.
+            "max_tokens": 100,
+        }
     }
     return made
 
