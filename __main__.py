@@ -22,7 +22,7 @@ from stack_configs.settings.data_files.record import records_folder
 from stack_configs.settings.loader import find_settings, load_settings
 
 config = pulumi.Config()
-tracker_keys = {name: config.get_secret(name) for name in secret.TRACKER_KEYS if config.get(name)}
+secrets = {name: config.require_secret(name) for name in secret.VARIABLES if config.get(name)}
 owner = Owner(stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
 try:
     settings = load_settings(
@@ -37,7 +37,7 @@ try:
     findings = look.findings(ask_about_host(settings, owner))
     plan = plan_pipeline(settings, owner=owner, facts=findings.facts)
     tokens = look.tokens(ask_for_tokens(plan))
-    judge_host(settings, plan, findings, tokens, secrets=tracker_keys.keys())
+    judge_host(settings, plan, findings, tokens, secrets=secrets.keys())
 except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
     raise pulumi.RunError(str(error)) from None
@@ -49,7 +49,7 @@ def warn(advice: Sequence[Problem]) -> None:
         pulumi.log.warn(str(each))
 
 
-has_api_key = bool(config.get("api_key"))
+has_api_key = "api_key" in secrets
 warn(find_advice(settings, findings.facts, has_api_key=has_api_key, is_made=not tokens.missing))
 warn(find_room_advice(settings, plan, findings.facts, tokens))
 for line in [*outlook(settings, plan, findings.facts, tokens), *rollbacks(plan, tokens)]:
@@ -63,10 +63,7 @@ pipeline = FineTunePipeline(
         plan=plan,
         facts=findings.facts,
         tokens=tokens,
-        hub_token=config.get_secret("hub_token") if config.get("hub_token") else None,
-        api_key=config.get_secret("api_key") if has_api_key else None,
-        tracker_keys={secret.TRACKER_KEYS[name]: key for name, key in tracker_keys.items() if key},
-        judge_key=config.get_secret("judge_key") if config.get("judge_key") else None,
+        secrets=secrets,
     ),
     opts=pulumi.ResourceOptions(
         # Both by name: no resource can reach another engine.

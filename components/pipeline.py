@@ -30,14 +30,8 @@ class FineTunePipelineArgs:
     plan: PipelinePlan
     facts: HostFacts
     tokens: Tokens
-    hub_token: pulumi.Input[str] | None = None
-    """Hugging Face token; must arrive as a secret."""
-    api_key: pulumi.Input[str] | None = None
-    """What clients of the API must send; must arrive as a secret."""
-    tracker_keys: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """By variable: see `plan.secret`; must arrive as secrets."""
-    judge_key: pulumi.Input[str] | None = None
-    """What the API of an evaluation's judge asks for; must arrive as a secret."""
+    secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """By what `pulumi config` calls them, see `plan.secret`; they must arrive as secrets."""
 
 
 class FineTunePipeline(pulumi.ComponentResource):
@@ -79,18 +73,12 @@ class FineTunePipeline(pulumi.ComponentResource):
             HostCheckArgs(plan=plan.host_claim, engine=plan.engine, owner=plan.owner),
             opts=self._child,
         )
-        secrets = {
-            secret.HUB_TOKEN: args.hub_token,
-            secret.API_KEY: args.api_key,
-            **args.tracker_keys,
-            secret.JUDGE_KEY: args.judge_key,
-        }
         self._deployment = Deployment(
             engine=plan.engine,
             owner=plan.owner,
             owner_id=host.owner_id,
             tokens=args.tokens.steps,
-            secrets={key: value for key, value in secrets.items() if value is not None},
+            secrets={secret.VARIABLES[name]: value for name, value in args.secrets.items()},
         )
         images = Images(
             f"{name}-images",

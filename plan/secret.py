@@ -13,12 +13,19 @@ SWANLAB_KEY = "SWANLAB_API_KEY"
 MLFLOW_TOKEN = "MLFLOW_TRACKING_TOKEN"  # noqa: S105 - likewise
 """Of the trackers, as their packages read them."""
 
+JUDGE_KEY = "JUDGE_KEY"
+"""What the API of an evaluation's judge asks for."""
+
 TRACKER_KEYS: Mapping[str, str] = {
     "wandb_api_key": WANDB_KEY,
     "swanlab_api_key": SWANLAB_KEY,
     "mlflow_token": MLFLOW_TOKEN,
 }
-"""By what `pulumi config set --secret` calls them."""
 
-JUDGE_KEY = "JUDGE_KEY"
-"""What the API of an evaluation's judge asks for."""
+VARIABLES: Mapping[str, str] = {
+    "hub_token": HUB_TOKEN,
+    "api_key": API_KEY,
+    "judge_key": JUDGE_KEY,
+    **TRACKER_KEYS,
+}
+"""By what `pulumi config set --secret` calls them."""

@@ -36,6 +36,8 @@ EXPORTS = {
     "accelerators",
     "models",
     "smoke_answers",
+    "evaluations",
+    "kept_models",
     "parity",
     "training_results",
     "volumes",

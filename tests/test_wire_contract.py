@@ -185,8 +185,7 @@ def deploy() -> Deploy:
                 plan=plan,
                 facts=FACTS,
                 tokens=tokens,
-                hub_token=secrets["hub_token"],
-                api_key=secrets["api_key"],
+                secrets=secrets,
             )
             return FineTunePipeline("pipeline", args).models
 

@@ -391,7 +391,7 @@ class TestApi:
     def test_its_key_stays_secret_and_other_services_never_see_it(
         self, deploy: Deploy, engine: Recorder, with_api: PipelinePlan
     ) -> None:
-        deploy(with_api, api_key=pulumi.Output.secret("sesame"))
+        deploy(with_api, secrets={"api_key": pulumi.Output.secret("sesame")})
         api = engine.one("pipeline-api-container")
         assert is_secret(api.inputs["envs"])
         assert "API_KEY=sesame" in plain(api.inputs["envs"])
@@ -526,7 +526,10 @@ class TestSteps:
         self, deploy: Deploy, engine: Recorder, make_plan: MakePlan, settings_document: Document
     ) -> None:
         settings_document["models"][0]["base_model"] = {"hub": "org/Model-1B"}
-        deploy(make_plan(settings_document), hub_token=pulumi.Output.secret("hf_very_secret"))
+        deploy(
+            make_plan(settings_document),
+            secrets={"hub_token": pulumi.Output.secret("hf_very_secret")},
+        )
         holders = {
             each.name
             for each in engine.registered
@@ -547,8 +550,8 @@ class TestSteps:
     ) -> None:
         settings_document["models"][0]["training_runs"][0]["report_to"] = ["wandb"]
         settings_document["tensorboard"] = {"enabled": True}
-        keys = {"WANDB_API_KEY": pulumi.Output.secret("hush-hush")}
-        deploy(make_plan(settings_document), tracker_keys=keys)
+        keys = {"wandb_api_key": pulumi.Output.secret("hush-hush")}
+        deploy(make_plan(settings_document), secrets=keys)
         (holder,) = (each for each in engine.registered if "hush-hush" in str(each.inputs))
         assert holder.name == "pipeline-guide-sft-command"
         environment = holder.inputs["environment"]
@@ -559,7 +562,7 @@ class TestSteps:
     def test_a_stack_without_the_hub_gets_no_token(
         self, deploy: Deploy, engine: Recorder, plan: PipelinePlan
     ) -> None:
-        deploy(plan, hub_token=pulumi.Output.secret("hf_very_secret"))
+        deploy(plan, secrets={"hub_token": pulumi.Output.secret("hf_very_secret")})
         assert "hf_very_secret" not in str([each.inputs for each in engine.registered])
 
 
