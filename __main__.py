@@ -63,6 +63,7 @@ pipeline = FineTunePipeline(
         plan=plan,
         facts=findings.facts,
         tokens=tokens,
+        settings=settings.model_dump(mode="json"),
         secrets=secrets,
     ),
     opts=pulumi.ResourceOptions(

@@ -30,6 +30,8 @@ class FineTunePipelineArgs:
     plan: PipelinePlan
     facts: HostFacts
     tokens: Tokens
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """As they were resolved: kept in the state, for the report. They hold no secret."""
     secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """By what `pulumi config` calls them, see `plan.secret`; they must arrive as secrets."""
 
@@ -183,7 +185,8 @@ class FineTunePipeline(pulumi.ComponentResource):
             "accelerators": self.accelerators,
             "volumes": self.volumes,
         }
-        self.register_outputs(self.outputs)
+        # No output of the stack: the CLI would print all of it after each change.
+        self.register_outputs({**self.outputs, "settings": args.settings})
 
     def _model(
         self, plan: ModelPlan, ready: Sequence[pulumi.Resource], server: Service

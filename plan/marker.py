@@ -29,6 +29,8 @@ class ArtefactMarker:
     """Whose it is; empty in what an earlier version left."""
     token: str = ""
     """Vouches for the artefact: a step whose marker is gone gets another token, and runs again."""
+    seconds: float | None = None
+    """How long the container ran that completed it; None where nobody was there to see."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ class ServedModelMarker:
     equal."""
     evaluation: EvaluationSummary | None = None
     """Of the last evaluation that it passed."""
+    seconds: float | None = None
+    """How long it took to make, compare and ask it; None in what an earlier version left."""
     superseded: str = ""
     """Served name that it had until another model took it; empty while it serves."""
     superseded_at: float = 0.0

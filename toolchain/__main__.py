@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from toolchain.engine_choice import EngineChoice, engine_choice
 from toolchain.errors import ToolchainError
@@ -25,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
         ("doctor", "tell what is there, what is missing, what setup would do; change nothing"),
         ("up", "set up, converge the stack and print the model's answer"),
         ("preview", "show what `up` would change; change nothing"),
+        ("report", "make a page that shows the stack; change nothing"),
         ("down", "destroy the stack; leave nothing but the cache folder"),
     ):
         command = commands.add_parser(name, help=text)
@@ -65,24 +67,44 @@ def dispatch(options: argparse.Namespace, rest: Sequence[str], places: Places) -
         return _pytest(rest, places)
     if options.command == "new":
         return _new(options, places)
-    act = {"setup": _setup, "doctor": _doctor, "up": _up, "preview": _preview, "down": _down}
-    act["chat"] = _chat
+    act = {
+        "setup": _setup,
+        "doctor": _doctor,
+        "up": _up,
+        "preview": _preview,
+        "report": _report,
+        "chat": _chat,
+        "down": _down,
+    }
     return act[options.command](options, places, engine_choice(places, options.stack))
 
 
 def print_environment(places: Places) -> int:
     """Print export lines for eval; needs a finished setup."""
-    from toolchain.cli import find_cli  # noqa: PLC0415
     from toolchain.environment import ensure_state, pulumi_settings  # noqa: PLC0415
+
+    folder = _cli_folder(places)
+    ensure_state(places)
+    for name, value in pulumi_settings(places, folder).items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _environment(places: Places) -> dict[str, str]:
+    """What the CLI runs in, where a setup has been."""
+    from toolchain.environment import pulumi_environment  # noqa: PLC0415
+
+    return pulumi_environment(places, _cli_folder(places))
+
+
+def _cli_folder(places: Places) -> Path:
+    from toolchain.cli import find_cli  # noqa: PLC0415
 
     cli = find_cli(places)
     if cli is None:
         msg = "there is no Pulumi CLI yet: run `make setup` first"
         raise ToolchainError(msg)
-    ensure_state(places)
-    for name, value in pulumi_settings(places, cli.folder).items():
-        print(f"export {name}={shlex.quote(value)}")
-    return 0
+    return cli.folder
 
 
 # Each of these imports what it needs: doctor runs where nothing is installed yet.
@@ -120,15 +142,14 @@ def _preview(options: argparse.Namespace, places: Places, choice: EngineChoice) 
 
 def _chat(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:
     from toolchain import chat  # noqa: PLC0415
-    from toolchain.cli import find_cli  # noqa: PLC0415
-    from toolchain.environment import pulumi_environment  # noqa: PLC0415
 
-    cli = find_cli(places)
-    if cli is None:
-        msg = "there is no Pulumi CLI yet: run `make setup` first"
-        raise ToolchainError(msg)
-    environment = pulumi_environment(places, cli.folder)
-    return chat.chat(places, choice, options.stack, options.model, environment)
+    return chat.chat(places, choice, options.stack, options.model, _environment(places))
+
+
+def _report(options: argparse.Namespace, places: Places, _choice: EngineChoice) -> int:
+    from toolchain import stack  # noqa: PLC0415
+
+    return stack.report(places, options.stack, _environment(places))
 
 
 def _down(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:

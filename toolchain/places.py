@@ -33,6 +33,11 @@ class Places:
         return self.repository / ".pulumi-home"
 
     @property
+    def reports(self) -> Path:
+        """Pages that show stacks, in a folder of each."""
+        return self.repository / "reports"
+
+    @property
     def passphrase(self) -> Path:
         """The generated key that secrets in the state are encrypted with."""
         return self.state / "passphrase"

@@ -67,9 +67,15 @@ def run(
 
 
 def follow(
-    argv: Sequence[object], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    argv: Sequence[object],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
 ) -> int:
     """Run a program that talks to the operator itself and return its exit status.
+
+    `stdin` is what it reads, in the place of the operator's own words.
 
     Ctrl-C reaches the program directly (same process group); it decides how to stop, we wait.
     """
@@ -77,7 +83,9 @@ def follow(
     previous = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         command = [str(part) for part in argv]
-        return subprocess.run(command, env=env, cwd=cwd, check=False).returncode
+        return subprocess.run(
+            command, env=env, cwd=cwd, input=stdin, text=True, check=False
+        ).returncode
     finally:
         signal.signal(signal.SIGINT, previous)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from toolchain.apt import apt_install
@@ -9,8 +10,10 @@ from toolchain.cli import Cli, ensure_cli
 from toolchain.engine import ensure_engine
 from toolchain.engine_choice import EngineChoice
 from toolchain.environment import ensure_state, pulumi_environment
+from toolchain.offline.go import find_uv
 from toolchain.places import Places
 from toolchain.plugin_cache import ensure_plugins
+from toolchain.process import run
 
 
 def set_up(places: Places, choice: EngineChoice) -> dict[str, str]:
@@ -32,10 +35,16 @@ def set_up_tools(places: Places, choice: EngineChoice) -> dict[str, str]:
 
 
 def set_up_tests(places: Places) -> None:
-    """What the tests need beside a stack: a real sshd, which they start on a port of their own."""
+    """What the tests need beside a stack: a real sshd, on a port of their own, and a browser."""
     if not Path("/usr/sbin/sshd").exists():
         why = "an engine behind ssh is tested"
         apt_install(places, ["openssh-server"], why, starts_services=False)
+    if shutil.which("chromium") is None:
+        why = "the report is looked at as a person would"
+        apt_install(places, ["chromium", "fonts-dejavu-core"], why, starts_services=False)
+    words = ["sync", "--frozen", "--inexact", "--quiet", "--group", "browser"]
+    title = "installing what drives the browser"
+    run([find_uv(places), *words], title=title, cwd=places.repository)
 
 
 def set_up_cli(places: Places) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`up`, `preview` and `down`: the CLI's own commands on one stack."""
+"""`up`, `preview`, `report` and `down` of one stack, by the CLI's own commands."""
 
 from __future__ import annotations
 
@@ -45,6 +45,27 @@ def preview(places: Places, stack: str, environment: dict[str, str]) -> int:
         stack_config.write(config, stack_config.merged(stack_config.read(committed), secrets_keys))
         say(f"pulumi preview --stack {stack}")
         return _pulumi(["preview"], places, stack, config, environment)
+
+
+def report(places: Places, stack: str, environment: Mapping[str, str]) -> int:
+    """Make the page that shows the stack: of its state, and of what lies on its host."""
+    if not exists(places, stack, environment):
+        msg = f"the stack {stack} is not there: make up STACK={stack} makes it"
+        raise ToolchainError(msg)
+    exported = run(
+        ["pulumi", "stack", "export", "--stack", stack],
+        title=f"reading the state of {stack}",
+        env=environment,
+        cwd=places.repository,
+    )
+    folder = places.reports / stack
+    say(f"Looking at what the stack {stack} has on its host")
+    return follow(
+        [places.venv / "bin" / "python", "-m", "report", folder],
+        env=environment,
+        cwd=places.repository,
+        stdin=exported,
+    )
 
 
 def down(places: Places, stack: str, environment: Mapping[str, str]) -> int:

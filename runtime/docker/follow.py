@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from runtime.docker import containers
 from runtime.docker.engine import PATIENCE_SECONDS, Engine
 from runtime.failure import EngineError, EngineUnreachableError, StepError
 from runtime.program import Interrupted, say
@@ -116,8 +117,7 @@ class _Watch:
             state = api.inspect_container(self._container)["State"]
         self._looked = time.monotonic()
         self._is_at_work = state["Status"] in AT_WORK
-        # The engine writes nanoseconds, of which Python 3.11 reads no more than microseconds.
-        self._started = datetime.fromisoformat(str(state["StartedAt"])[:19]).replace(tzinfo=UTC)
+        self._started = containers.moment(state["StartedAt"])
 
     def _wait(self) -> None:
         threading.Thread(target=self._wait_for_end, args=(self._ended,), daemon=True).start()

@@ -6,6 +6,7 @@ for `served_models` to say, which knows all of them.
 
 import contextlib
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -142,6 +143,7 @@ class _Serving:
     def _made(self) -> ServedModelMarker:
         """A new model, proved and asked. Whatever goes wrong, nothing of it stays."""
         step, ollama = self._step, self._ollama
+        began = time.monotonic()
         candidate = candidate_name(self._request.owner.stack, step.identity)
         say(f"{self._title}: creating it as {candidate}")
         ollama.wait_until_it_answers()
@@ -172,6 +174,7 @@ class _Serving:
             answers=tuple(answers),
             parity=parity,
             evaluation=evaluation,
+            seconds=round(time.monotonic() - began, 1),
         )
 
     def _encoding(self) -> Encoding | None:

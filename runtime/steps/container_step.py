@@ -21,7 +21,7 @@ from plan.step import ContainerStepPlan, Request, StepPlan, StepResult
 from runtime.docker import archive, containers
 from runtime.docker.engine import Engine, in_parallel
 from runtime.docker.follow import DeadlinePassedError, follow, read_log
-from runtime.docker.marker_files import marker_file, write_marker
+from runtime.docker.marker_files import ArtefactMarkerFile
 from runtime.failure import EngineError, MissingError, StepError
 from runtime.program import Interrupted, say
 from runtime.progress.diagnosis import ran_out_of_static_tls
@@ -59,12 +59,13 @@ class ContainerStepWork:
 
     def __init__(self, engine: Engine, request: Request[ContainerStepPlan]) -> None:
         self._engine, self._owner, self._step = engine, request.owner, request.step
-        self._marker = ArtefactMarker(
+        marker = ArtefactMarker(
             identity=request.step.identity,
             step=request.step.name,
             stack=request.owner.stack,
             token=request.token,
         )
+        self._marker = ArtefactMarkerFile(engine, request.step, marker)
         self._secrets = {
             name: os.environ[name]
             for name in request.step.secret_environment
@@ -93,7 +94,7 @@ class ContainerStepWork:
         if container is not None:
             with self._room():
                 container = self._see_through(container)
-            self._vouch(container)
+            self._marker.vouch(container)
             return self._result(container)
         container = self._create(self._step.container.command)
         is_made, is_begun = in_parallel(
@@ -103,7 +104,7 @@ class ContainerStepWork:
             ]
         )
         if is_made:
-            self._vouch(container)
+            self._marker.vouch(container)
             # The run may have ended with nobody there to start them again.
             resume(self._engine, self._step.gpu_memory_holders, title=self._step.short_title)
         else:
@@ -174,7 +175,7 @@ class ContainerStepWork:
         files: dict[str, archive.Content] = {
             **{str(folder / name): text.encode() for name, text in step.files.items()},
             **{str(folder / name): _upload(path) for name, path in step.uploads.items()},
-            str(folder / paths.MARKER): marker_file(self._marker),
+            str(folder / paths.MARKER): self._marker.content,
         }
         archive.put_files(self._engine, container, step.volume, files, folder=str(folder))
         containers.start(self._engine, container, step.name)
@@ -213,6 +214,7 @@ class ContainerStepWork:
         if outcome := self._progress.outcome(container, str(self._step.artefact)):
             words.append(outcome)
         self._say(": ".join(words))
+        self._marker.tell_time(container)
         return container
 
     def _follow(self, container: str) -> None:
@@ -244,16 +246,6 @@ class ContainerStepWork:
     def _log(self, container: str) -> str:
         log = read_log(self._engine, container, lines=LOG_TAIL)
         return mask(clean(log), self._secrets.values())
-
-    def _vouch(self, container: str) -> None:
-        """Give an artefact that another run began the token of this one."""
-        write_marker(
-            self._engine,
-            container,
-            root=self._step.volume,
-            path=str(self._step.marker),
-            marker=self._marker,
-        )
 
     def _result(self, container: str) -> StepResult:
         """What the step made; its container goes."""

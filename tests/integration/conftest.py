@@ -10,6 +10,7 @@ from typing import Any, cast
 import docker
 import pytest
 
+from tests.integration.browser import Browser
 from tests.integration.stack import LABEL, Stack
 
 EVENT_SECONDS = 1
@@ -78,6 +79,12 @@ class Engine:
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     return Engine()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with Browser() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,19 @@ def environment(name: str) -> dict[str, Any]:
     return document
 
 
+def make_report(stack: "Stack", page: Path) -> subprocess.CompletedProcess[str]:
+    """Write the page of a stack, as `make report` does."""
+    return subprocess.run(
+        [PROJECT / ".venv/bin/python", "-m", "report", page.parent],
+        cwd=PROJECT,
+        env=stack.environment,
+        input=stack.exported(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 PORTS = range(20000, 32000)
 """Below those that the kernel gives to outgoing connections: nobody takes one in the meantime."""
 
@@ -142,8 +155,12 @@ class Stack:
         )
         return found
 
+    def exported(self) -> str:
+        """The stack's state; what is secret stays encrypted."""
+        return self._check(["stack", "export", "--stack", self.name])
+
     def resources(self) -> list[dict[str, Any]]:
-        state = json.loads(self._check(["stack", "export", "--stack", self.name]))
+        state = json.loads(self.exported())
         found: list[dict[str, Any]] = state["deployment"].get("resources", [])
         return found
 

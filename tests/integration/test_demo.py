@@ -5,6 +5,7 @@ and `docker network ls` with `--filter label=finetune-stack.stack` show what to 
 """
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -16,8 +17,9 @@ import docker
 import httpx
 import pytest
 
+from tests.integration.browser import LOOKS, Browser, accessibility_violations
 from tests.integration.conftest import Engine
-from tests.integration.stack import PROJECT, Stack, Update
+from tests.integration.stack import PROJECT, Stack, Update, make_report
 from tests.terminal import Terminal
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -35,6 +37,12 @@ def _one_story(request: pytest.FixtureRequest, stack: Stack) -> Any:
     yield
     if request.session.testsfailed > before:
         stack.broken_by = request.node.name  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the page of the stack is written."""
+    return tmp_path_factory.mktemp("report") / "index.html"
 
 
 def ask(stack: Stack, prompt: str) -> str:
@@ -343,6 +351,64 @@ class TestInterruptions:
         assert engine.started_since(stack, moment) == []
         question, answer = trained_answer(stack)
         assert ask(stack, question) == answer
+
+
+class TestReport:
+    """The page of a stack that was trained under several settings (O3)."""
+
+    @pytest.mark.capability("O3")
+    def test_it_shows_what_the_steps_left(self, stack: Stack, engine: Engine, report: Path):
+        moment = time.time()
+        made = make_report(stack, report)
+        assert made.returncode == 0, made.stderr
+        # One container that only reads, and that is gone.
+        assert len(engine.started_since(stack, moment)) == 1
+        assert set(engine.containers(stack)) == {
+            f"{stack.physical_name}-ollama-server",
+            f"{stack.physical_name}-board",
+        }
+        assert changed(succeeded(stack.up())) == {}
+
+    def test_it_is_read_in_every_light_and_on_a_phone(
+        self, stack: Stack, report: Path, browser: Browser
+    ):
+        question, _ = trained_answer(stack)
+        for look in LOOKS:
+            with browser.page(look) as page:
+                page.goto(report.as_uri())
+                assert page.title() == f"{stack.name}: report"
+                assert page.locator("#models").get_by_text(question).is_visible()
+                plot = page.locator(".plot").first.bounding_box()
+                assert plot is not None
+                assert plot["height"] > 100
+                assert page.evaluate("document.documentElement.scrollWidth") <= look.width
+                assert browser.requests == [report.as_uri()], "nothing is loaded from elsewhere"
+                assert browser.complaints == []
+                assert accessibility_violations(page) == []
+
+    def test_it_tells_what_changed_since_the_run_before(self, report: Path, browser: Browser):
+        with browser.page(LOOKS[0]) as page:
+            page.goto(report.as_uri())
+            rates = page.locator("#changes tr", has_text="learning_rate")
+            assert rates.locator("ins").inner_text() == "0.003"
+            assert float(rates.locator("del").inner_text()) in (0.0031, 0.0032)
+            assert page.locator("#training .course.earlier").count() == 1
+
+    def test_it_has_the_settings_and_the_times(self, stack: Stack, report: Path, browser: Browser):
+        with browser.page(LOOKS[0]) as page:
+            page.goto(report.as_uri())
+            assert "learning_rate: 0.003" in page.locator("#settings").inner_text()
+            row = page.locator(
+                f"#step-pipeline-{step(stack, 'sft')[len(stack.physical_name) + 1 :]}"
+            )
+            assert re.fullmatch(r"\d+\.\d s|\d+ min \d\d s", row.locator("td").nth(2).inner_text())
+
+    def test_it_prints_with_everything_open(self, report: Path, browser: Browser):
+        with browser.page(LOOKS[0]) as page:
+            page.goto(report.as_uri())
+            page.emulate_media(media="print")
+            assert not page.locator("nav").is_visible()
+            assert page.pdf().count(b"/Type /Page\n") >= 3
 
 
 class TestDestroy:

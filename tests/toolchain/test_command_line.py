@@ -59,13 +59,14 @@ def bare(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_preview_of_a_bare_host_says_what_setup_would_do(bare: Path) -> None:
+@pytest.mark.parametrize("target", ["preview", "report"])
+def test_what_only_looks_says_on_a_bare_host_what_setup_would_do(bare: Path, target: str) -> None:
     before = everything(bare)
 
-    done = make("preview", bare)
+    done = make(target, bare)
 
     assert done.returncode != 0
-    assert "preview installs nothing" in done.stderr
+    assert f"{target} installs nothing" in done.stderr
     assert "`make setup` makes .venv" in done.stderr
     assert everything(bare) == before
 

@@ -1,4 +1,4 @@
-"""up, preview and down with the real CLI, on a program that needs no plugin and no engine."""
+"""What make does to a stack, by the real CLI, on a program that needs no plugin and no engine."""
 
 import os
 import shutil
@@ -94,6 +94,27 @@ class TestStack:
         tidy_up(places, EngineChoice(), clean=False)
         assert not places.state.exists()
         assert (places.repository / "Pulumi.demo.yaml").exists()
+
+    def test_the_report_gets_the_state_and_a_folder_of_its_own(
+        self,
+        places: Places,
+        environment: dict[str, str],
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        with pytest.raises(ToolchainError, match="make up STACK=demo"):
+            stack.report(places, "demo", environment)
+        (places.repository / ".venv").symlink_to(REPOSITORY / ".venv")
+        program = "import sys; print(sys.argv[1:], sys.stdin.read())\n"
+        (places.repository / "report.py").write_text(program)
+        assert stack.up(places, "demo", environment) == 0
+        capfd.readouterr()
+
+        assert stack.report(places, "demo", environment) == 0
+
+        printed = capfd.readouterr().out
+        assert str(places.repository / "reports/demo") in printed
+        assert '"urn": "urn:pulumi:demo::finetune-stack' in printed
+        assert "not to be seen" not in printed
 
     def test_a_preview_of_a_stack_that_is_not_there_leaves_nothing_behind(
         self,

@@ -43,6 +43,8 @@ class TestConverge:
         assert "loss 1.5, 0:00:41 left" in outcome.words
         assert bench.containers() == []
         marker = json.loads(bench.shell("cat /app/output/runs/f1/complete.json"))
+        # Fifteen steps of a tenth of a second, and the start of each `sleep`.
+        assert 1 < marker.pop("seconds") < 60
         assert marker == {
             "identity": "f1",
             "step": f"{bench.stack}-sft",
@@ -67,6 +69,7 @@ class TestConverge:
         assert bench.containers() == []
         marker = json.loads(bench.shell("cat /app/output/runs/f1/complete.json"))
         assert marker["token"] == "t2"
+        assert marker["seconds"] > 0, "how long the first run took"
 
     def test_an_artefact_that_another_run_made_gets_a_marker(self, bench: Bench):
         bench.shell("mkdir -p /app/output/runs/f1; echo kept > /app/output/runs/f1/work")

@@ -1,0 +1,1 @@
+"""The page that shows an operator a stack, made from what its steps left behind."""
