@@ -1,11 +1,12 @@
 """The report of one stack: pulumi stack export | python -m report FOLDER."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from report.html import html_of
 from report.look import look_at_host
-from report.page import now, page_of
+from report.page import page_of
 from report.state import StateError, read_state
 from runtime.failure import StepError
 
@@ -20,7 +21,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0])
     try:
         state = read_state(sys.stdin.read())
-        page = page_of(state, look_at_host(state), now=now())
+        page = page_of(state, look_at_host(state), now=datetime.now(UTC))
     except (StateError, StepError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

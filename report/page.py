@@ -2,78 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import yaml
 
-from plan.step import ContainerStepPlan, DatasetRegistrationStep, OllamaModelResult, OllamaModelStep
-from report.changes import Change, changes_between
-from report.chart import Chart, chart_of, figure
-from report.curves import panels_of
+from plan.step import DatasetRegistrationStep
 from report.graph import Graph, graph_of
 from report.look import HostSight
-from report.state import StackState, Step, said_of
-from report.traces import Trace, earlier_traces, trace_of
-from report.words import UNKNOWN, moment, size, took, without_secrets
-
-FIGURES = {
-    "train_loss": "mean loss",
-    "eval_loss": "evaluation loss",
-    "eval_accuracy": "evaluation accuracy",
-    "train_runtime": "seconds",
-    "train_samples_per_second": "samples per second",
-    "epoch": "epochs",
-}
-"""Of a run's results, what a person asks for first."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepRow:
-    """One step in the table of steps, and in its node of the graph."""
-
-    key: str
-    """Name of its component."""
-    title: str
-    noun: str
-    state: str
-    made: str
-    took: str
-    size: str
-    identity: str
-
-    @property
-    def measured(self) -> str:
-        """What is known of its time and size."""
-        return " · ".join(told for told in (self.took, self.size) if told != UNKNOWN)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunView:
-    """One training run."""
-
-    key: str
-    title: str
-    identity: str
-    state: str
-    figures: tuple[tuple[str, str], ...]
-    charts: tuple[Chart, ...]
-    changes: tuple[Change, ...] | None
-    """None where no run before is there to compare with."""
-    before: str
-    """When the run before was made."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelView:
-    """One model as it is served."""
-
-    name: str
-    served_name: str
-    is_served: bool
-    parity: Mapping[str, str]
-    answers: Sequence[Mapping[str, str]]
-    layers: Sequence[tuple[str, str, str]]
-    """Kind, size and digest of each layer."""
+from report.models import ModelView, model_views
+from report.runs import RunView, measured_memory, run_views
+from report.state import StackState
+from report.steps import StepRow, Traces, step_rows
+from report.traces import trace_of
+from report.words import moment, size, took, without_secrets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +58,9 @@ class Page:
 def page_of(state: StackState, sight: HostSight, *, now: datetime) -> Page:
     """Everything that the page says."""
     traces = {step.resource.urn: trace_of(step, sight.survey) for step in state.steps}
-    models = tuple(_models(state, traces))
-    steps = tuple(_steps(state, traces))
-    runs = tuple(_runs(state, traces, sight))
+    models = tuple(model_views(state, traces))
+    steps = tuple(step_rows(state, traces))
+    runs = tuple(run_views(state, traces, sight.survey))
     return Page(
         stack=state.stack,
         made=moment(now),
@@ -129,7 +70,7 @@ def page_of(state: StackState, sight: HostSight, *, now: datetime) -> Page:
         steps=steps,
         runs=runs,
         models=models,
-        memory=tuple(_memory(state)),
+        memory=tuple(measured_memory(state)),
         settings=tuple(_settings(state)),
         facts=tuple(_facts(state, sight)),
         images=tuple(
@@ -143,93 +84,6 @@ def page_of(state: StackState, sight: HostSight, *, now: datetime) -> Page:
         ),
         urls=tuple(_urls(state)),
     )
-
-
-Traces = Mapping[str, Trace | None]
-
-
-def _component(state: StackState, step: Step) -> str:
-    return step.resource.parent.rpartition("::")[2] or step.resource.name
-
-
-def _state_of(step: Step, trace: Trace | None) -> str:
-    if isinstance(step.plan, ContainerStepPlan | OllamaModelStep):
-        if trace is None:
-            return "missing"
-        return "complete" if trace.is_complete else "at work, or interrupted"
-    return "complete" if step.said else "not done"
-
-
-def _steps(state: StackState, traces: Traces) -> Iterator[StepRow]:
-    for step in state.steps:
-        trace, plan = traces[step.resource.urn], step.plan
-        made = trace.made if trace and trace.made else step.resource.modified
-        yield StepRow(
-            key=_component(state, step),
-            title=getattr(plan, "title", "") or _title(step),
-            noun=step.noun,
-            state=_state_of(step, trace),
-            made=moment(made),
-            took=took(trace.seconds if trace else None),
-            size=size(trace.bytes) if trace else UNKNOWN,
-            identity=str(getattr(plan, "identity", "")),
-        )
-
-
-def _title(step: Step) -> str:
-    match step.plan:
-        case OllamaModelStep(served_name=name):
-            return f"serve {name}"
-        case DatasetRegistrationStep(files=files):
-            return f"register {len(files)} data set{'s' if len(files) != 1 else ''}"
-    return step.noun.replace("-", " ")
-
-
-def _runs(state: StackState, traces: Traces, sight: HostSight) -> Iterator[RunView]:
-    for step in state.steps:
-        plan, trace = step.plan, traces[step.resource.urn]
-        if step.noun != "training-run" or not isinstance(plan, ContainerStepPlan):
-            continue
-        earlier = next(iter(earlier_traces(step, sight.survey)), None)
-        results = step.said.get("results") or (trace.json(plan.results or "") if trace else {})
-        yield RunView(
-            key=_component(state, step),
-            title=plan.title,
-            identity=plan.identity,
-            state=_state_of(step, trace),
-            figures=tuple(
-                (label, figure(float(results[key])))
-                for key, label in FIGURES.items()
-                if isinstance(results.get(key), int | float)
-            ),
-            charts=tuple(chart_of(panel) for panel in panels_of(trace, earlier)) if trace else (),
-            changes=tuple(changes_between(earlier, trace)) if earlier and trace else None,
-            before=moment(earlier.made) if earlier else "",
-        )
-
-
-def _models(state: StackState, traces: Traces) -> Iterator[ModelView]:
-    for step in state.steps:
-        plan, trace = step.plan, traces[step.resource.urn]
-        if not isinstance(plan, OllamaModelStep):
-            continue
-        said = said_of(step, OllamaModelResult)
-        layers = trace.json("manifest.json").get("layers", []) if trace else []
-        yield ModelView(
-            name=_component(state, step).removeprefix("pipeline-").removesuffix("-ollama-model"),
-            served_name=plan.served_name,
-            is_served=trace is not None,
-            parity=said.parity if said else {},
-            answers=said.answers if said else (),
-            layers=[
-                (
-                    str(layer["mediaType"]).rpartition(".")[2],
-                    size(int(layer["size"])),
-                    str(layer["digest"]),
-                )
-                for layer in layers
-            ],
-        )
 
 
 def _tiles(
@@ -252,20 +106,6 @@ def _tiles(
     seconds = [trace.seconds for trace in kept if trace.seconds is not None]
     if seconds:
         yield "Time at work", took(sum(seconds)), "of the steps that were watched"
-
-
-def _memory(state: StackState) -> Iterator[tuple[str, str, str]]:
-    """Of runs whose memory somebody foretold or measured."""
-    for step in state.steps:
-        if step.noun != "training-run":
-            continue
-        results = step.said.get("results") or {}
-        begun = results.get("before_init_mem_gpu")
-        peak = [results.get(f"train_mem_gpu_{part}_delta") for part in ("alloc", "peaked")]
-        before = [begun, results.get("init_mem_gpu_alloc_delta"), *peak]
-        if all(isinstance(part, int | float) for part in before):
-            measured = size(sum(part for part in before if part is not None))
-            yield str(getattr(step.plan, "title", step.noun)), "", measured
 
 
 def _settings(state: StackState) -> Iterator[tuple[str, str]]:
@@ -295,8 +135,3 @@ def _urls(state: StackState) -> Iterator[tuple[str, str]]:
     for key, label in (("ollama_url", "Ollama"), ("board_url", "LLaMA Board"), ("api_url", "API")):
         if isinstance(url := state.outputs.get(key), str) and url:
             yield label, url
-
-
-def now() -> datetime:
-    """This moment."""
-    return datetime.now(UTC)

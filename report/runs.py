@@ -1,0 +1,78 @@
+"""The training runs of a stack: figures, curves, and what changed since the run before."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from plan.step import ContainerStepPlan
+from plan.survey import Survey
+from report.changes import Change, changes_between
+from report.chart import Chart, chart_of, figure
+from report.curves import panels_of
+from report.state import StackState
+from report.steps import Traces, component_of, state_of
+from report.traces import earlier_traces
+from report.words import moment, size
+
+FIGURES = {
+    "train_loss": "mean loss",
+    "eval_loss": "evaluation loss",
+    "eval_accuracy": "evaluation accuracy",
+    "train_runtime": "seconds",
+    "train_samples_per_second": "samples per second",
+    "epoch": "epochs",
+}
+"""Of a run's results, what a person asks for first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunView:
+    """One training run."""
+
+    key: str
+    title: str
+    identity: str
+    state: str
+    figures: tuple[tuple[str, str], ...]
+    charts: tuple[Chart, ...]
+    changes: tuple[Change, ...] | None
+    """None where no run before is there to compare with."""
+    before: str
+    """When the run before was made."""
+
+
+def run_views(state: StackState, traces: Traces, survey: Survey) -> Iterator[RunView]:
+    """Every training run."""
+    for step in state.steps:
+        plan, trace = step.plan, traces[step.resource.urn]
+        if step.noun != "training-run" or not isinstance(plan, ContainerStepPlan):
+            continue
+        earlier = next(iter(earlier_traces(step, survey)), None)
+        results = step.said.get("results") or (trace.json(plan.results or "") if trace else {})
+        yield RunView(
+            key=component_of(step),
+            title=plan.title,
+            identity=plan.identity,
+            state=state_of(step, trace),
+            figures=tuple(
+                (label, figure(float(results[key])))
+                for key, label in FIGURES.items()
+                if isinstance(results.get(key), int | float)
+            ),
+            charts=tuple(chart_of(panel) for panel in panels_of(trace, earlier)) if trace else (),
+            changes=tuple(changes_between(earlier, trace)) if earlier and trace else None,
+            before=moment(earlier.made) if earlier else "",
+        )
+
+
+def measured_memory(state: StackState) -> Iterator[tuple[str, str, str]]:
+    """Of runs whose memory somebody foretold or measured."""
+    for step in state.steps:
+        if step.noun != "training-run":
+            continue
+        results = step.said.get("results") or {}
+        begun = results.get("before_init_mem_gpu")
+        peak = [results.get(f"train_mem_gpu_{part}_delta") for part in ("alloc", "peaked")]
+        before = [begun, results.get("init_mem_gpu_alloc_delta"), *peak]
+        if all(isinstance(part, int | float) for part in before):
+            measured = size(sum(part for part in before if part is not None))
+            yield str(getattr(step.plan, "title", step.noun)), "", measured
