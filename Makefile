@@ -1,21 +1,24 @@
-# Every target sets up what it needs first; a second run finds it there. preview, report and doctor
-# change nothing.
+# Every target sets up what it needs first; a second run finds it there. preview, report, verify and
+# doctor change nothing.
 STACK ?= demo
 ARGS ?=
 CLEAN ?=
+KEY ?=
 FROM ?= dev
 MODEL ?=
 
 toolchain := toolchain/bootstrap.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview chat report down new test test-nightly test-fast lint doctor env
+.PHONY: help setup up preview chat report verify down new test test-nightly test-fast lint doctor env
 
 help:
 	@echo "make up         set everything up, converge the stack, print the model's answer"
 	@echo "make preview    show what 'make up' would change; installs and starts nothing"
 	@echo "make chat       talk to the model, in a terminal or a pipe; MODEL= where there are several"
-	@echo "make report     write reports/STACK/index.html, a page that shows the stack; changes nothing"
+	@echo "make report     write reports/STACK/index.html, a page that shows the stack, and a card of"
+	@echo "                each model; KEY=signing.pem signs where each comes from; changes nothing"
+	@echo "make verify     KEY=signing.pem: find every byte of the models that is not as it was signed"
 	@echo "make down       destroy the stack; CLEAN=1 also removes images and downloads"
 	@echo "make new        write the files of a new stack: make new STACK=prod FROM=dev; FROM may be"
 	@echo "                a file such as examples/qlora-12gb, see docs/environments.md"
@@ -28,11 +31,14 @@ help:
 	@echo "make env        print the settings for a bare pulumi: eval \"\$$(make -s env)\""
 	@echo "STACK=$(STACK) chooses the stack"
 
-setup up preview report doctor:
+setup up preview doctor:
 	@$(toolchain) $@ $(STACK)
 
 chat:
 	@$(toolchain) chat '$(STACK)' $(if $(MODEL),'$(MODEL)')
+
+report verify:
+	@$(toolchain) $@ $(STACK) $(if $(KEY),--key '$(KEY)')
 
 down:
 	@$(toolchain) down $(STACK) $(if $(filter-out 0,$(CLEAN)),--clean)

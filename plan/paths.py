@@ -13,6 +13,9 @@ OLLAMA_STORE = PurePosixPath("/root/.ollama")
 SERVER_REQUESTS = OLLAMA_STORE / f"{labels.NAMESPACE}-requests"
 """What is handed to the Ollama server for a moment: its container writes to its store alone."""
 
+OLLAMA_BLOBS = OLLAMA_STORE / "models/blobs"
+"""The layers of all models, named by their digests."""
+
 RUNS = OUTPUT / "runs"
 """One folder per finished step, named by its identity."""
 

@@ -1,6 +1,6 @@
 """The look at what a stack has on its host: a survey of its volumes, and the engine's word."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -68,6 +68,13 @@ def look_at_host(state: StackState) -> HostSight:
     return HostSight(
         survey=survey, engine=info, images=tuple(image for image in found if image is not None)
     )
+
+
+def digest_host(state: StackState, wanted: Sequence[str]) -> Survey:
+    """The digests of files, and of all in folders. Reads every byte; raises as `look_at_host`."""
+    request = SurveyRequest(digests=tuple(wanted))
+    image = image_with_python(state)
+    return take_survey(Engine(state.engine), state.owner, request, image=image, mounts=state.mounts)
 
 
 def image_with_python(state: StackState) -> str:

@@ -27,10 +27,13 @@ def parser() -> argparse.ArgumentParser:
         ("up", "set up, converge the stack and print the model's answer"),
         ("preview", "show what `up` would change; change nothing"),
         ("report", "make a page that shows the stack; change nothing"),
+        ("verify", "compare every byte of the models with what was signed; change nothing"),
         ("down", "destroy the stack; leave nothing but the cache folder"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("stack", nargs="?", default=DEFAULT_STACK)
+        if name in ("report", "verify"):
+            command.add_argument("--key", help="a file: the key that signs where models come from")
         if name == "down":
             command.add_argument("--clean", action="store_true", help="remove downloads too")
     chat = commands.add_parser("chat", help="talk to a served model in this terminal or pipe")
@@ -74,6 +77,7 @@ def dispatch(options: argparse.Namespace, rest: Sequence[str], places: Places) -
         "preview": _preview,
         "report": _report,
         "chat": _chat,
+        "verify": _verify,
         "down": _down,
     }
     return act[options.command](options, places, engine_choice(places, options.stack))
@@ -147,9 +151,15 @@ def _chat(options: argparse.Namespace, places: Places, choice: EngineChoice) -> 
 
 
 def _report(options: argparse.Namespace, places: Places, _choice: EngineChoice) -> int:
-    from toolchain import stack  # noqa: PLC0415
+    from toolchain import stack_report  # noqa: PLC0415
 
-    return stack.report(places, options.stack, _environment(places))
+    return stack_report.report(places, options.stack, _environment(places), key=options.key)
+
+
+def _verify(options: argparse.Namespace, places: Places, _choice: EngineChoice) -> int:
+    from toolchain import stack_report  # noqa: PLC0415
+
+    return stack_report.verify(places, options.stack, _environment(places), key=options.key)
 
 
 def _down(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:

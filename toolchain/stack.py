@@ -1,4 +1,4 @@
-"""`up`, `preview`, `report` and `down` of one stack, by the CLI's own commands."""
+"""`up`, `preview` and `down` of one stack, by the CLI's own commands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def preview(places: Places, stack: str, environment: dict[str, str]) -> int:
     with tempfile.TemporaryDirectory(prefix=f"{APPLICATION}-") as name:
         folder = Path(name)
         if exists(places, stack, environment):
-            secrets_keys = _secrets_keys(places, stack)
+            secrets_keys = secrets_keys_of(places, stack)
         else:
             say(f"The stack {stack} is not there yet: looking at it in a backend for the moment")
             environment = environment | _momentary_backend(folder)
@@ -47,33 +47,12 @@ def preview(places: Places, stack: str, environment: dict[str, str]) -> int:
         return _pulumi(["preview"], places, stack, config, environment)
 
 
-def report(places: Places, stack: str, environment: Mapping[str, str]) -> int:
-    """Make the page that shows the stack: of its state, and of what lies on its host."""
-    if not exists(places, stack, environment):
-        msg = f"the stack {stack} is not there: make up STACK={stack} makes it"
-        raise ToolchainError(msg)
-    exported = run(
-        ["pulumi", "stack", "export", "--stack", stack],
-        title=f"reading the state of {stack}",
-        env=environment,
-        cwd=places.repository,
-    )
-    folder = places.reports / stack
-    say(f"Looking at what the stack {stack} has on its host")
-    return follow(
-        [places.venv / "bin" / "python", "-m", "report", folder],
-        env=environment,
-        cwd=places.repository,
-        stdin=exported,
-    )
-
-
 def down(places: Places, stack: str, environment: Mapping[str, str]) -> int:
     """Destroy what the stack has made, then forget the stack."""
     if not exists(places, stack, environment):
         say(f"The stack {stack} is not there: nothing to destroy")
         return 0
-    config = stack_config.refresh_copy(places, stack, _secrets_keys(places, stack))
+    config = stack_config.refresh_copy(places, stack, secrets_keys_of(places, stack))
     say(f"pulumi destroy --stack {stack}")
     status = _pulumi(["destroy", "--yes", "--skip-preview"], places, stack, config, environment)
     if status:
@@ -146,13 +125,13 @@ def answers(values: Mapping[str, Any]) -> str:
 def _select(places: Places, stack: str, environment: Mapping[str, str]) -> Path:
     stack_config.committed_config(places, stack)
     if exists(places, stack, environment):
-        return stack_config.refresh_copy(places, stack, _secrets_keys(places, stack))
+        return stack_config.refresh_copy(places, stack, secrets_keys_of(places, stack))
     say(f"Creating the stack {stack} in {places.backend_url}")
     secrets_keys = stack_config.init_stack(places, stack, environment)
     return stack_config.refresh_copy(places, stack, secrets_keys)
 
 
-def _secrets_keys(places: Places, stack: str) -> Mapping[str, Any]:
+def secrets_keys_of(places: Places, stack: str) -> Mapping[str, Any]:
     """What opens the stack's secrets: from its copy, or else from its state, which has it too."""
     copy = stack_config.config_copy(places, stack)
     if copy.exists() or places.local_backend is None:

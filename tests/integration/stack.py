@@ -38,10 +38,10 @@ def environment(name: str) -> dict[str, Any]:
     return document
 
 
-def make_report(stack: "Stack", page: Path) -> subprocess.CompletedProcess[str]:
+def make_report(stack: "Stack", page: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
     """Write the page of a stack, as `make report` does."""
     return subprocess.run(
-        [PROJECT / ".venv/bin/python", "-m", "report", page.parent],
+        [PROJECT / ".venv/bin/python", "-m", "report", page.parent, *words],
         cwd=PROJECT,
         env=stack.environment,
         input=stack.exported(),

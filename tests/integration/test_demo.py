@@ -4,6 +4,7 @@ Takes about ten minutes once images are built. If it is killed: `docker ps -a`, 
 and `docker network ls` with `--filter label=finetune-stack.stack` show what to remove.
 """
 
+import base64
 import json
 import re
 import signal
@@ -356,7 +357,6 @@ class TestInterruptions:
 class TestReport:
     """The page of a stack that was trained under several settings (O3)."""
 
-    @pytest.mark.capability("O3")
     def test_it_shows_what_the_steps_left(self, stack: Stack, engine: Engine, report: Path):
         moment = time.time()
         made = make_report(stack, report)
@@ -409,6 +409,105 @@ class TestReport:
             page.emulate_media(media="print")
             assert not page.locator("nav").is_visible()
             assert page.pdf().count(b"/Type /Page\n") >= 3
+
+
+DAMAGED = (
+    "/app/data/files/*/stack_questions.json",
+    "/app/output/runs/*/adapter_model.safetensors",
+    "/app/output/runs/*/model.safetensors",
+    "/app/output/runs/*/model.gguf",
+    "/root/.ollama/models/blobs/sha256-*",
+)
+"""Data, adapter, base and merged weights, GGUF, the layers that Ollama serves."""
+
+FLIP = """
+import glob, sys
+at, patterns = int(sys.argv[1]), sys.argv[2:]
+for path in sorted(path for pattern in patterns for path in glob.glob(pattern)):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+    print(path)
+"""
+
+
+def flip_one_bit(stack: Stack, engine: Engine, *patterns: str) -> list[str]:
+    """In each file; the files. Done twice, nothing has happened."""
+    (image,) = (
+        resource["outputs"]["imageName"]
+        for resource in stack.resources()
+        if resource["urn"].endswith("pipeline-images-llamafactory")
+    )
+    volumes = {"data": "/app/data", "output": "/app/output", "ollama": "/root/.ollama"}
+    said = engine.client.containers.run(
+        image,
+        ["python", "-c", FLIP, "40", *patterns],
+        volumes=[f"{stack.physical_name}-{role}:{place}" for role, place in volumes.items()],
+        network_mode="none",
+        remove=True,
+    )
+    return said.decode().split()
+
+
+class TestProvenance:
+    """Where the model comes from, signed, and every byte that is not as it was (O3)."""
+
+    @pytest.fixture(scope="class")
+    def key(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        path = tmp_path_factory.mktemp("key") / "signing.pem"
+        subprocess.run(
+            ["openssl", "genpkey", "-algorithm", "ed25519", "-out", path],
+            check=True,
+            capture_output=True,
+        )
+        return path
+
+    @pytest.mark.capability("O3")
+    def test_what_was_signed_is_what_is_there(self, stack: Stack, report: Path, key: Path):
+        made = make_report(stack, report, "--sign", "--key", key)
+        assert made.returncode == 0, made.stderr
+        found = make_report(stack, report, "--verify", "--key", key)
+        assert (found.returncode, found.stdout) == (0, "stack-guide: as it was signed\n")
+
+    @pytest.mark.capability("O3")
+    def test_one_bit_in_any_input_or_artefact_is_found(
+        self, stack: Stack, engine: Engine, report: Path, key: Path
+    ):
+        envelope = json.loads((report.parent / "stack-guide/provenance.intoto.json").read_text())
+        told = base64.b64decode(envelope["payload"]).decode()
+        flipped = flip_one_bit(stack, engine, *DAMAGED)
+        try:
+            found = make_report(stack, report, "--verify", "--key", key)
+        finally:
+            flip_one_bit(stack, engine, *DAMAGED)
+        signed = [path for path in flipped if f'"{path}"' in told]
+        assert len(signed) >= 7, flipped
+        assert found.returncode == 1
+        differences = re.findall(r"^  (\S+) has other bytes", found.stdout, re.MULTILINE)
+        assert differences == signed
+        assert make_report(stack, report, "--verify", "--key", key).returncode == 0
+
+    def test_the_card_is_one_to_the_hubs_own_library(
+        self, stack: Stack, engine: Engine, report: Path
+    ):
+        (image,) = (
+            resource["outputs"]["imageName"]
+            for resource in stack.resources()
+            if resource["urn"].endswith("pipeline-images-llamafactory")
+        )
+        read = (
+            "import json, sys; from huggingface_hub import ModelCard;"
+            "print(json.dumps(ModelCard(sys.argv[1]).data.to_dict()))"
+        )
+        card = (report.parent / "stack-guide/model_card.md").read_text()
+        said = engine.client.containers.run(
+            image, ["python", "-c", read, card], network_mode="none", remove=True
+        )
+        data = json.loads(said)
+        assert data["library_name"] == "transformers"
+        assert "lora" in data["tags"]
 
 
 class TestDestroy:

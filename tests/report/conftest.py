@@ -88,6 +88,7 @@ def exported(plan: PipelinePlan, settings: Mapping[str, Any]) -> str:
         resource(f"{PIPELINE}::pipeline", PIPELINE, outputs={"settings": settings}),
     ]
     before: list[str] = []
+    ground: list[str] = []
     for noun, step, said in steps_of(plan):
         name = f"pipeline-{step.name.removeprefix(f'{plan.stack}-')}"
         kind = f"finetune-stack:index:{noun.title().replace('-', '')}"
@@ -108,7 +109,10 @@ def exported(plan: PipelinePlan, settings: Mapping[str, Any]) -> str:
                 outputs={"stdout": json.dumps(said)},
             ),
         ]
-        before = [command] if noun != "ollama-model" else before[:1]
+        if noun == "dataset-registration":
+            ground = [command]
+        # What the next model is built on is no step of this one.
+        before = [command] if noun != "ollama-model" else ground
     manifest = {"time": "2026-09-21T15:06:41Z", "version": "v3.259.0"}
     return json.dumps({"version": 3, "deployment": {"manifest": manifest, "resources": resources}})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import stack, stack_config
+from toolchain import stack, stack_config, stack_report
 from toolchain.engine_choice import EngineChoice
 from toolchain.environment import ensure_state, pulumi_settings
 from toolchain.errors import ToolchainError
@@ -102,14 +102,14 @@ class TestStack:
         capfd: pytest.CaptureFixture[str],
     ) -> None:
         with pytest.raises(ToolchainError, match="make up STACK=demo"):
-            stack.report(places, "demo", environment)
+            stack_report.report(places, "demo", environment)
         (places.repository / ".venv").symlink_to(REPOSITORY / ".venv")
         program = "import sys; print(sys.argv[1:], sys.stdin.read())\n"
         (places.repository / "report.py").write_text(program)
         assert stack.up(places, "demo", environment) == 0
         capfd.readouterr()
 
-        assert stack.report(places, "demo", environment) == 0
+        assert stack_report.report(places, "demo", environment) == 0
 
         printed = capfd.readouterr().out
         assert str(places.repository / "reports/demo") in printed
