@@ -13,6 +13,7 @@ from plan import secret
 from plan.owner import Owner
 from plan.problem import Problem, SettingsError
 from planning.advice.advice import find_accelerator_advice, find_advice, find_room_advice
+from planning.advice.gpu_memory import estimates
 from planning.advice.outlook import outlook
 from planning.host import ask_about_host, ask_for_tokens, judge_host, rollbacks
 from planning.pipeline import plan_pipeline
@@ -64,6 +65,7 @@ pipeline = FineTunePipeline(
         facts=findings.facts,
         tokens=tokens,
         settings=settings.model_dump(mode="json"),
+        gpu_memory=estimates(settings, findings.facts),
         secrets=secrets,
     ),
     opts=pulumi.ResourceOptions(

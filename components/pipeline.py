@@ -17,6 +17,7 @@ from components.service import Service, ServiceArgs
 from components.step import Deployment, step_command
 from components.volumes import Volumes, VolumesArgs, stack_network
 from plan import secret
+from plan.codec import as_json
 from plan.host import HostFacts, Tokens
 from plan.pipeline import ModelPlan, PipelinePlan
 from plan.service import ServicePlan
@@ -32,6 +33,8 @@ class FineTunePipelineArgs:
     tokens: Tokens
     settings: Mapping[str, Any] = field(default_factory=dict)
     """As they were resolved: kept in the state, for the report. They hold no secret."""
+    gpu_memory: Mapping[str, object] = field(default_factory=dict)
+    """What each run was foretold to need on each GPU, in GB by part; kept likewise."""
     secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """By what `pulumi config` calls them, see `plan.secret`; they must arrive as secrets."""
 
@@ -186,7 +189,8 @@ class FineTunePipeline(pulumi.ComponentResource):
             "volumes": self.volumes,
         }
         # No output of the stack: the CLI would print all of it after each change.
-        self.register_outputs({**self.outputs, "settings": args.settings})
+        kept = {"settings": args.settings, "gpu_memory": as_json(args.gpu_memory)}
+        self.register_outputs({**self.outputs, **kept})
 
     def _model(
         self, plan: ModelPlan, ready: Sequence[pulumi.Resource], server: Service

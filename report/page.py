@@ -10,7 +10,7 @@ from plan.step import DatasetRegistrationStep
 from report.graph import Graph, graph_of
 from report.look import HostSight
 from report.models import ModelView, model_views
-from report.runs import RunView, measured_memory, run_views
+from report.runs import RunView, memory_rows, run_views
 from report.state import StackState
 from report.steps import StepRow, Traces, step_rows
 from report.traces import trace_of
@@ -70,7 +70,7 @@ def page_of(state: StackState, sight: HostSight, *, now: datetime) -> Page:
         steps=steps,
         runs=runs,
         models=models,
-        memory=tuple(measured_memory(state)),
+        memory=tuple(memory_rows(state)),
         settings=tuple(_settings(state)),
         facts=tuple(_facts(state, sight)),
         images=tuple(

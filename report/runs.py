@@ -1,7 +1,8 @@
 """The training runs of a stack: figures, curves, and what changed since the run before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from plan.step import ContainerStepPlan
 from plan.survey import Survey
@@ -11,7 +12,7 @@ from report.curves import panels_of
 from report.state import StackState
 from report.steps import Traces, component_of, state_of
 from report.traces import earlier_traces
-from report.words import moment, size
+from report.words import UNKNOWN, moment, size
 
 FIGURES = {
     "train_loss": "mean loss",
@@ -64,15 +65,27 @@ def run_views(state: StackState, traces: Traces, survey: Survey) -> Iterator[Run
         )
 
 
-def measured_memory(state: StackState) -> Iterator[tuple[str, str, str]]:
-    """Of runs whose memory somebody foretold or measured."""
+def memory_rows(state: StackState) -> Iterator[tuple[str, str, str]]:
+    """Title, foretold and measured memory of each run that somebody foretold or measured it of."""
     for step in state.steps:
         if step.noun != "training-run":
             continue
-        results = step.said.get("results") or {}
-        begun = results.get("before_init_mem_gpu")
-        peak = [results.get(f"train_mem_gpu_{part}_delta") for part in ("alloc", "peaked")]
-        before = [begun, results.get("init_mem_gpu_alloc_delta"), *peak]
-        if all(isinstance(part, int | float) for part in before):
-            measured = size(sum(part for part in before if part is not None))
-            yield str(getattr(step.plan, "title", step.noun)), "", measured
+        foretold = state.foretold_memory.get(component_of(step))
+        measured = _measured(step.said.get("results") or {})
+        if foretold is not None or measured is not None:
+            told = [UNKNOWN if each is None else size(each) for each in (foretold, measured)]
+            yield str(getattr(step.plan, "title", step.noun)), told[0], told[1]
+
+
+def _measured(results: Mapping[str, Any]) -> float | None:
+    """Bytes at the peak, of the run's first GPU, where the trainer was told to measure.
+
+    As transformers counts: what was there, what loading added, what training added and, at its
+    peak, had beside that.
+    """
+    parts = (
+        *("before_init_mem_gpu", "init_mem_gpu_alloc_delta"),
+        *("train_mem_gpu_alloc_delta", "train_mem_gpu_peaked_delta"),
+    )
+    found = [results[part] for part in parts if isinstance(results.get(part), int | float)]
+    return float(sum(found)) if len(found) == len(parts) else None

@@ -38,6 +38,7 @@ KINDS: Mapping[str, type[StepPlan]] = {
 }
 """What the requests of each program hold; of the programs that are told of."""
 
+GB = 1000**3
 PIPELINE_TYPE = f"{labels.NAMESPACE}:index:FineTunePipeline"
 S = TypeVar("S", bound=StepPlan)
 
@@ -101,9 +102,22 @@ class StackState:
     @property
     def settings(self) -> Mapping[str, Any]:
         """As the last whole up resolved them; empty in what an earlier version left."""
-        found = (r.outputs for r in self.resources if r.type == PIPELINE_TYPE)
-        settings: Mapping[str, Any] = next(found, {}).get("settings") or {}
+        settings: Mapping[str, Any] = self._kept.get("settings") or {}
         return settings
+
+    @property
+    def foretold_memory(self) -> Mapping[str, float]:
+        """Bytes that a run was foretold to need on each GPU, by the name of its component."""
+        foretold = self._kept.get("gpu_memory") or {}
+        return {
+            f"pipeline-{run.replace(', ', '-')}": sum(parts.values()) * GB
+            for run, parts in foretold.items()
+        }
+
+    @property
+    def _kept(self) -> Mapping[str, Any]:
+        found = (r.outputs for r in self.resources if r.type == PIPELINE_TYPE)
+        return next(found, {})
 
     @property
     def steps(self) -> Sequence[Step]:

@@ -73,7 +73,7 @@ def full(*urns: str) -> list[str]:
 PIPELINE = "finetune-stack:index:FineTunePipeline"
 
 
-def exported(plan: PipelinePlan, settings: Mapping[str, Any]) -> str:
+def exported(plan: PipelinePlan, settings: Mapping[str, Any], **kept: Any) -> str:
     """What `pulumi stack export` prints of a stack that has come up."""
     outputs = {
         "ollama_url": "http://127.0.0.1:11434",
@@ -85,7 +85,7 @@ def exported(plan: PipelinePlan, settings: Mapping[str, Any]) -> str:
         resource(
             "pulumi:pulumi:Stack::finetune-stack-test", "pulumi:pulumi:Stack", outputs=outputs
         ),
-        resource(f"{PIPELINE}::pipeline", PIPELINE, outputs={"settings": settings}),
+        resource(f"{PIPELINE}::pipeline", PIPELINE, outputs={"settings": settings, **kept}),
     ]
     before: list[str] = []
     ground: list[str] = []

@@ -117,14 +117,19 @@ class TestPage:
             "train_mem_gpu_alloc_delta": 500_000_000,
             "train_mem_gpu_peaked_delta": 4_000_000_000,
         }
-        for step in state.steps:
-            assert page_of(state, sight_of(plan), now=NOW).memory == (), step
-            break
+        assert page_of(state, sight_of(plan), now=NOW).memory == ()
         text = exported(plan, settings).replace(
             '\\"train_loss\\": 0.5', ", ".join(f'\\"{k}\\": {v}' for k, v in measured.items())
         )
         page = page_of(read_state(text), sight_of(plan), now=NOW)
-        assert [measured for _, _, measured in page.memory] == ["7.5 GB", "7.5 GB"]
+        assert [row[1:] for row in page.memory] == [("–", "7.5 GB"), ("–", "7.5 GB")]  # noqa: RUF001
+
+    def test_memory_that_was_foretold_stands_beside(self, planned) -> None:
+        plan, settings = planned()
+        parts = {"weights": 16.0, "overhead": 1.5}
+        text = exported(plan, settings, gpu_memory={"guide, sft": parts})
+        page = page_of(read_state(text), sight_of(plan), now=NOW)
+        assert page.memory == (("train guide: sft, lora", "17.5 GB", "–"),)  # noqa: RUF001
 
 
 class TestHtml:
