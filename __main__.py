@@ -55,8 +55,7 @@ warn(find_advice(settings, findings.facts, has_api_key=has_api_key, is_made=not 
 warn(find_room_advice(settings, plan, findings.facts, tokens))
 for line in [*outlook(settings, plan, findings.facts, tokens), *rollbacks(plan, tokens)]:
     pulumi.log.info(line)
-# The provider's own way to an engine differs from the docker client's. One whose host is not known
-# is not configured, and asks no engine.
+# The provider has a way of its own to an engine; one whose host is not known asks none.
 engine: Any = pulumi.UNKNOWN if is_unseen else engine_address(plan.engine)
 pipeline = FineTunePipeline(
     "pipeline",

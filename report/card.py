@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from plan.step import OllamaModelResult
+from plan.ollama_model import OllamaModelResult
 from report.chart import figure
 from report.lineage import Lineage, arguments_of, settings_of
 from report.state import StackState, said_of

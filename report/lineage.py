@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 
 from plan import paths
-from plan.step import ContainerStepPlan, DatasetFile, DatasetRegistrationStep, OllamaModelStep
+from plan.ollama_model import OllamaModelStep
+from plan.step import ContainerStepPlan, DatasetFile, DatasetRegistrationStep
 from plan.survey import Survey
 from report.state import StackState, Step
 from report.traces import Trace, trace_of

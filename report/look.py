@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from plan import paths
-from plan.step import ContainerStepPlan, OllamaModelStep
+from plan.ollama_model import OllamaModelStep
+from plan.step import ContainerStepPlan
 from plan.survey import Survey, SurveyRequest
 from report.state import StackState, StateError
 from runtime.docker.engine import Engine, in_parallel

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from plan.step import OllamaModelResult, OllamaModelStep
+from plan.ollama_model import OllamaModelResult, OllamaModelStep
 from report.state import StackState, said_of
 from report.steps import Traces, component_of
 from report.words import size

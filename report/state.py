@@ -13,16 +13,9 @@ from typing import Any, TypeVar
 from plan import labels
 from plan.codec import DecodeError, decode
 from plan.container import Mount
+from plan.ollama_model import OllamaModelResult, OllamaModelStep
 from plan.owner import Owner
-from plan.step import (
-    ContainerStepPlan,
-    DatasetRegistrationStep,
-    HostClaimStep,
-    OllamaModelResult,
-    OllamaModelStep,
-    Request,
-    StepPlan,
-)
+from plan.step import ContainerStepPlan, DatasetRegistrationStep, HostClaimStep, Request, StepPlan
 
 PROGRAM = ("-m", "runtime")
 KINDS: Mapping[str, type[StepPlan]] = {

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from plan.step import ContainerStepPlan, DatasetRegistrationStep, OllamaModelStep
+from plan.ollama_model import OllamaModelStep
+from plan.step import ContainerStepPlan, DatasetRegistrationStep
 from report.state import StackState, Step
 from report.traces import Trace
 from report.words import UNKNOWN, moment, size, took

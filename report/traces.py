@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from plan.marker import read_artefact_marker, read_served_marker
+from plan.ollama_model import OllamaModelStep
 from plan.paths import MARKER, PARTIAL
-from plan.step import ContainerStepPlan, OllamaModelStep
+from plan.step import ContainerStepPlan
 from plan.survey import FoundFolder, Survey
 from report.state import Step
 

@@ -11,10 +11,11 @@ import pytest
 from plan.codec import encode
 from plan.host import HostFacts
 from plan.marker import ArtefactMarker, ServedModelMarker
+from plan.ollama_model import OllamaModelStep
 from plan.owner import Owner
 from plan.paths import MARKER
 from plan.pipeline import PipelinePlan
-from plan.step import ContainerStepPlan, OllamaModelStep, Request, StepPlan
+from plan.step import ContainerStepPlan, Request, StepPlan
 from plan.survey import FoundFolder, Survey
 from planning.pipeline import plan_pipeline
 from report.look import HostSight, ImageFacts

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from plan.step import ContainerStepPlan, OllamaModelStep
+from plan.ollama_model import OllamaModelStep
+from plan.step import ContainerStepPlan
 from report.state import StateError, read_state
 from tests.report.conftest import OWNER, exported
 
