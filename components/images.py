@@ -7,7 +7,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components import type_tokens
-from plan.image import BUILD_ARGUMENT, ImagePlan, ImagesPlan
+from plan.image import BASE_ARGUMENT, BUILD_ARGUMENT, ImagePlan, ImagesPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +52,10 @@ class Images(pulumi.ComponentResource):
     def _built(
         self, name: str, plan: ImagePlan, made: Mapping[str, pulumi.Resource]
     ) -> docker.Image:
-        # The build names its base in an argument; nothing else says that it must be there.
-        base = made.get(plan.args["BASE_IMAGE"]) or self._base(f"{name}-base", plan)
+        # The build names its base in an argument; nothing else says that it must be there. One that
+        # takes no such argument names its base itself, and the engine pulls it.
+        named = plan.args.get(BASE_ARGUMENT)
+        base = (made.get(named) or self._base(f"{name}-base", named)) if named else None
         return docker.Image(
             name,
             image_name=plan.reference,
@@ -65,11 +67,12 @@ class Images(pulumi.ComponentResource):
                 builder_version=docker.BuilderVersion(plan.builder),
             ),
             skip_push=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[base, *self._after]),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[*([base] if base else []), *self._after]
+            ),
         )
 
-    def _base(self, name: str, plan: ImagePlan) -> docker.RemoteImage:
-        reference = plan.args["BASE_IMAGE"]
+    def _base(self, name: str, reference: str) -> docker.RemoteImage:
         if reference not in self._bases:
             self._bases[reference] = self._pulled(name, reference)
         return self._bases[reference]

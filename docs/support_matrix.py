@@ -8,7 +8,8 @@ from planning.images import EXTRA_OF, OLLAMA_GPU_TAGS, ollama_image
 from planning.recipes import LLAMAFACTORY_BASE
 from stack_configs.settings.consistency import HARDWARE_OF
 from stack_configs.settings.host import Hardware
-from stack_configs.settings.images import LlamaFactoryImageSettings, OllamaImageSettings
+from stack_configs.settings.images import OllamaImageSettings
+from stack_configs.settings.llamafactory_image import LlamaFactoryImageSettings
 
 HEAD = """<!-- Made by `python -m docs.generate` from the tables of the code. -->
 

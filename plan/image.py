@@ -8,6 +8,9 @@ BUILD_ARGUMENT = "BUILD_TOKEN"
 """Argument of every build: its value becomes the label `plan.labels.TOKEN` of the image, so that a
 look at the host finds it again. An image that is gone gets another one, which builds it again."""
 
+BASE_ARGUMENT = "BASE_IMAGE"
+"""Argument of a build that starts from an image which is there before: pulled, or built here."""
+
 Builder = Literal["BuilderBuildKit", "BuilderV1"]
 
 

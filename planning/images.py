@@ -1,6 +1,7 @@
 """Images: what is built or pulled, and the tag that says what is in it (F1-F4, F8)."""
 
 import base64
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from plan.host import HostFacts
 from plan.identity import identity, tree_digest
-from plan.image import ImagePlan, ImagesPlan
+from plan.image import BASE_ARGUMENT, ImagePlan, ImagesPlan
 from plan.labels import NAMESPACE
 from planning.gguf_conversion import needs_quantizer
 from planning.recipes import (
@@ -19,8 +20,10 @@ from planning.recipes import (
     ollama_recipe,
 )
 from planning.step import PROJECT
+from stack_configs.settings.built_image import BuiltImageSettings
 from stack_configs.settings.host import Hardware
-from stack_configs.settings.images import BuiltImageSettings, Extra, ImagesSettings
+from stack_configs.settings.images import ImagesSettings
+from stack_configs.settings.llamafactory_image import Extra
 from stack_configs.settings.models import ModelSettings
 from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
@@ -69,8 +72,14 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
             **packages,
             **python,
             "LLAMAFACTORY_VERSION": images.llamafactory.version,
+            **(
+                {"LLAMAFACTORY_SOURCE": images.llamafactory.source}
+                if images.llamafactory.source
+                else {}
+            ),
             "EXTRAS": ",".join(sorted({*images.llamafactory.extras, *_extras_needed(settings)})),
         },
+        own_dockerfile=images.llamafactory.dockerfile,
     )
     converter = _plan_image(
         images,
@@ -127,6 +136,7 @@ def _plan_image(
     base: str | None,
     args: Mapping[str, str],
     base_is_ours: bool = False,
+    own_dockerfile: str | None = None,
 ) -> ImagePlan:
     if settings.image:
         reference = mirrored(settings.image, images.mirrors.registry)
@@ -135,17 +145,30 @@ def _plan_image(
     base_image = settings.base_image or base or ""
     if not ours:
         base_image = mirrored(base_image, images.mirrors.registry)
-    args = {"BASE_IMAGE": base_image, **args}
-    tag = identity(tree_digest(IMAGES, files=build_files(f"{role}/{dockerfile}")), args)
+    args = {BASE_ARGUMENT: base_image, **args}
+    if own_dockerfile:
+        path = Path(own_dockerfile)
+        declared = _declared_arguments(path.read_text(encoding="utf-8"))
+        args = {name: value for name, value in args.items() if name in declared}
+        files, context = tree_digest(path.parent), os.path.relpath(path.parent, PROJECT)
+        dockerfile = f"{context}/{path.name}"
+    else:
+        files, context = tree_digest(IMAGES, files=build_files(f"{role}/{dockerfile}")), "images"
+        dockerfile = f"images/{role}/{dockerfile}"
     return ImagePlan(
         role=role,
-        reference=f"{repository}:{tag}",
+        reference=f"{repository}:{identity(files, args)}",
         recipe=recipe,
-        dockerfile=f"images/{role}/{dockerfile}",
-        context="images",
+        dockerfile=dockerfile,
+        context=context,
         args=args,
         builder="BuilderBuildKit" if images.builder == "buildkit" else "BuilderV1",
     )
+
+
+def _declared_arguments(dockerfile: str) -> set[str]:
+    """What a Dockerfile takes: another argument would be a warning, or a base that nobody needs."""
+    return set(re.findall(r"^\s*ARG\s+(\w+)", dockerfile, re.IGNORECASE | re.MULTILINE))
 
 
 def build_files(dockerfile: str) -> tuple[str, ...]:

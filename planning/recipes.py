@@ -1,9 +1,11 @@
 """What of an image has a part in what its containers make, and nothing else of it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from plan.host import HostFacts
+from plan.identity import tree_digest
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.images import ImagesSettings, OllamaImageSettings
 from stack_configs.settings.root import Settings
@@ -30,7 +32,13 @@ def llamafactory_recipe(settings: Settings, facts: HostFacts) -> Recipe:
     if image.image:
         return _pulled(image.image, settings.images, facts)
     base = image.base_image or LLAMAFACTORY_BASE[hardware]
-    return ("llamafactory", image.version, hardware, LLAMAFACTORY_RECIPE, base)
+    if image.dockerfile:
+        # Nobody here knows which of its lines count.
+        made_of = tree_digest(Path(image.dockerfile).parent)
+        return ("dockerfile", [made_of, Path(image.dockerfile).name, image.version], hardware, base)
+    # A commit is what it is, wherever it is fetched from.
+    content = image.source.rpartition("@")[2] if image.source else image.version
+    return ("llamafactory", content, hardware, LLAMAFACTORY_RECIPE, base)
 
 
 def converter_recipe(settings: Settings, facts: HostFacts) -> Recipe:

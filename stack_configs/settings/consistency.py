@@ -199,7 +199,7 @@ def _unsupported(settings: Settings, run: TrainingRunSettings, key: str) -> Iter
     """What a run asks for and the library behind it cannot do on the host's hardware."""
     hardware, factory = settings.host.hardware, settings.images.llamafactory
     # Somebody's own image may hold a build for Ascend, as LLaMA-Factory's README describes it.
-    of_our_making = factory.image is None and factory.base_image is None
+    of_our_making = not (factory.image or factory.base_image or factory.dockerfile)
     for setting, known in HARDWARE_OF.items():
         value = getattr(run, setting)
         if value and hardware not in known and (hardware == "cpu" or of_our_making):

@@ -6,60 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from stack_configs.settings.built_image import BuiltImageSettings
+from stack_configs.settings.llamafactory_image import LlamaFactoryImageSettings
 from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import ImageReference, StrictModel, Url, Version
-
-Extra = Literal[
-    "adam-mini",
-    "apollo",
-    "badam",
-    "bitsandbytes",
-    "deepspeed",
-    "galore",
-    "liger-kernel",
-    "metrics",
-    "mlflow",
-    "ppo",
-    "rope-scaling",
-    "swanlab",
-    "tensorboard",
-    "unsloth",
-    "wandb",
-]
-"""As LLaMA-Factory's own requirements/*.txt are called; `ppo`: the TRL that its stage ppo needs;
-`rope-scaling`: what its argument rope_scaling needs with transformers 5; and the trackers."""
-
-
-class BuiltImageSettings(StrictModel):
-    """An image that is built from its Dockerfile under `images/`, or a ready one that is pulled."""
-
-    image: Annotated[
-        ImageReference | None, Field(description="A ready image to pull instead of building one.")
-    ] = None
-    base_image: Annotated[
-        ImageReference | None,
-        Field(description="Base of the build. Unset: the hardware variant's own."),
-    ] = None
-
-    @model_validator(mode="after")
-    def _base_of_a_build(self) -> Self:
-        if self.image is not None and self.base_image is not None:
-            raise rule_error(
-                f"image {self.image} is pulled ready-made, so base_image has no effect",
-                "keep one of the two",
-            )
-        return self
-
-
-class LlamaFactoryImageSettings(BuiltImageSettings):
-    """The image that trains, merges and serves the LLaMA Board."""
-
-    version: Annotated[Version, Field(description="Release of LLaMA-Factory.")] = "0.9.5"
-    extras: Annotated[
-        tuple[Extra, ...],
-        Field(description="Optional parts of LLaMA-Factory, beside those that the runs need."),
-    ] = ()
-
 
 OLDEST_OLLAMA = (0, 11, 5)
 """The first that tells how it writes a conversation (`_debug_render_only`): without that, nothing

@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -426,6 +427,24 @@ class TestImages:
         assert base.name in engine.waits_for("pipeline-images-ollama")
         assert "pipeline-images-llamafactory" in engine.waits_for("pipeline-images-converter")
         assert all(image.inputs["skipPush"] is True for image in built.values())
+
+    def test_a_dockerfile_that_names_its_base_itself_waits_for_none(
+        self,
+        deploy: Deploy,
+        engine: Recorder,
+        make_plan: MakePlan,
+        settings_document: Document,
+        tmp_path: Path,
+    ) -> None:
+        (tmp_path / "factory").mkdir()
+        (tmp_path / "factory/Dockerfile").write_text("FROM acme/base:1\n")
+        settings_document.setdefault("images", {})["llamafactory"] = {
+            "dockerfile": str(tmp_path / "factory/Dockerfile")
+        }
+        deploy(make_plan(settings_document))
+        built = engine.one("pipeline-images-llamafactory")
+        assert set(plain(built.inputs["build"]["args"])) == {"BUILD_TOKEN"}
+        assert not [name for name in engine.waits_for(built.name) if name.endswith("-base")]
 
     def test_a_build_is_for_the_engines_platform(
         self, deploy: Deploy, engine: Recorder, plan: PipelinePlan

@@ -27,8 +27,8 @@ from tests.images.dockerfiles import (
 
 SCRIPTS = sorted(IMAGES.rglob("*.sh"))
 OF_THE_DOCKERFILE = {"TORCH", "TORCH_INDEX_URL", "LLAMAFACTORY_SOURCE"}
-"""Arguments that the plan leaves as they are: what belongs to the base, and a source to install
-from in place of a release, for a build by hand."""
+"""Arguments that the plan leaves as they are: what belongs to the base, and, unless the settings
+name one, a source to install from in place of a release."""
 
 
 each_dockerfile = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=below_images)

@@ -129,6 +129,8 @@ ROWS: dict[str, Row] = {
     "images.llamafactory.image": Row("acme/factory:1", BASE_MODEL),
     "images.llamafactory.base_image": Row("acme/base:1", BASE_MODEL),
     "images.llamafactory.version": Row("0.9.4", BASE_MODEL),
+    "images.llamafactory.source": Row(f"git+https://example.org/f@{'b' * 40}", BASE_MODEL),
+    "images.llamafactory.dockerfile": Row("factory/Dockerfile", BASE_MODEL),
     # What a run needs is in the run's identity; what lies beside it in the image is not.
     "images.llamafactory.extras": Row(["deepspeed"], TRANSPORT),
     "images.converter.image": Row("acme/converter:1", GGUF),
@@ -378,6 +380,8 @@ FACTS = HostFacts(memory_gb=64)
 def base(project: Path, directory: Path) -> Document:
     """Two models, one of them with every step, and every service."""
     (directory / "own.pem").write_text("PEM")
+    (directory / "factory").mkdir()
+    (directory / "factory/Dockerfile").write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n")
     for folder in ("media", "other-media"):
         (directory / folder).mkdir()
     (directory / "other-media/a.png").write_bytes(b"picture")
@@ -552,6 +556,24 @@ class TestWhatIsFoundOnTheHost:
         assert made_anew(before.models[0], plan_of(base, facts).models[0]) == []
         # And where nobody could tell the digest, by the name that the settings give.
         assert made_anew(unseen.models[0], plan_of(base).models[0]) == []
+
+    def test_a_commit_is_the_same_from_another_address(
+        self, base: Document, plan_of: Callable[..., PipelinePlan]
+    ) -> None:
+        put(base, "images.llamafactory.source", f"git+https://a.example/f@{'b' * 40}")
+        before = plan_of(base)
+        put(base, "images.llamafactory.source", f"git+http://mirror/f@{'b' * 40}")
+        assert made_anew(before.models[0], plan_of(base).models[0]) == []
+
+    def test_a_dockerfile_of_ones_own_counts_with_all_that_lies_beside_it(
+        self, base: Document, plan_of: Callable[..., PipelinePlan], directory: Path
+    ) -> None:
+        put(base, "images.llamafactory.dockerfile", "factory/Dockerfile")
+        before = plan_of(base)
+        (directory / "factory/patch.py").write_text("# other")
+        after = plan_of(base)
+        assert made_anew(before.models[0], after.models[0]) == reached(BASE_MODEL)
+        assert after.images.llamafactory.reference != before.images.llamafactory.reference
 
     def test_as_many_gpus_counted_or_declared(
         self, base: Document, plan_of: Callable[..., PipelinePlan]

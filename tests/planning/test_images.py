@@ -12,7 +12,7 @@ from plan.image import ImagesPlan
 from plan.pipeline import PipelinePlan
 from planning.images import plan_images
 from planning.recipes import LLAMAFACTORY_BASE, mirrored
-from stack_configs.settings.images import Extra
+from stack_configs.settings.llamafactory_image import Extra
 from stack_configs.settings.root import Settings
 
 PROJECT = Path(__file__).parents[2]
@@ -107,6 +107,37 @@ class TestDockerfiles:
     def test_the_base_that_is_planned_is_its_own_default(self, hardware: Any) -> None:
         dockerfile = PROJECT / f"images/llamafactory/Dockerfile.{hardware}"
         assert f"ARG BASE_IMAGE={LLAMAFACTORY_BASE[hardware]}\n" in dockerfile.read_text()
+
+
+class TestOwnSource:
+    SOURCE = f"git+https://example.org/factory.git@{'a' * 40}"
+
+    def test_a_commit_is_installed_in_place_of_the_release(self, images: Images) -> None:
+        plan = images(llamafactory={"source": self.SOURCE}).llamafactory
+        assert plan.args["LLAMAFACTORY_SOURCE"] == self.SOURCE
+        assert plan.dockerfile == "images/llamafactory/Dockerfile.cpu"
+        assert "LLAMAFACTORY_SOURCE" not in images().llamafactory.args
+
+    @pytest.mark.parametrize(
+        ("lines", "given"),
+        [
+            ("FROM acme/base:1", set()),
+            ("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}", {"BASE_IMAGE"}),
+            (
+                "arg LLAMAFACTORY_VERSION=1\nFROM acme/base:1\n  ARG EXTRAS=''\nARG OTHER",
+                {"LLAMAFACTORY_VERSION", "EXTRAS"},
+            ),
+        ],
+    )
+    def test_a_dockerfile_of_ones_own_gets_the_arguments_that_it_takes(
+        self, images: Images, directory: Path, lines: str, given: set[str]
+    ) -> None:
+        (directory / "factory").mkdir()
+        (directory / "factory/Dockerfile.acme").write_text(f"{lines}\n")
+        plan = images(llamafactory={"dockerfile": "factory/Dockerfile.acme"}).llamafactory
+        assert plan.args.keys() == given
+        assert (PROJECT / plan.dockerfile).resolve() == directory / "factory/Dockerfile.acme"
+        assert (PROJECT / plan.context).resolve() == directory / "factory"
 
 
 class TestExtras:

@@ -15,6 +15,7 @@ from plan.problem import Problem, SettingsError
 from stack_configs.settings.loader import SettingsYaml, find_settings, load_settings
 
 Find = Callable[[Any], list[Problem]]
+COMMIT = "0123456789" * 4
 
 
 def read(text: str) -> Any:
@@ -232,6 +233,20 @@ class TestMessages:
             ("images.ollama", {"version": "0.30.1", "build": True}, "cannot be built from its"),
             ("images.ollama.base_image", "debian:13", "no effect unless build is true"),
             ("images.converter", {"image": "a/b", "base_image": "c"}, "base_image has no effect"),
+            ("images.llamafactory.source", "https://h/o/n", "no git address"),
+            ("images.llamafactory.source", f"git+ssh://git@h/o/n@{COMMIT}", "no git address"),
+            ("images.llamafactory.source", f"git+https://me:pw@h/n@{COMMIT}", "no git address"),
+            ("images.llamafactory.source", "git+https://h/o/n", "no git address"),
+            ("images.llamafactory.source", "git+https://h/o/n@main", "main is no full commit"),
+            ("images.llamafactory.source", "git+https://h/n@v0.9.5", "v0.9.5 is no full commit"),
+            ("images.llamafactory.source", "git+https://h/n@0123456", "0123456 is no full commit"),
+            ("images.llamafactory.dockerfile", "no/Dockerfile", "no/Dockerfile does not exist"),
+            ("images.llamafactory.dockerfile", "alpaca.json", "Move it into a folder of its own"),
+            (
+                "images.llamafactory",
+                {"image": "a/b", "source": f"git+https://h/o/n@{COMMIT}"},
+                "image says what is in the image, so source has no effect",
+            ),
         ],
     )
     def test_a_broken_rule_is_said_in_words(
