@@ -1,5 +1,6 @@
 """The engine as the tests see it: what is there, and what was started since."""
 
+import fcntl
 import threading
 import time
 from collections.abc import Iterator
@@ -10,9 +11,14 @@ from typing import Any, cast
 import docker
 import pytest
 
+from plan.host import HostFacts
+from plan.image import ImagesPlan
+from planning.images import plan_images
+from stack_configs.settings.loader import parse_settings
 from tests.integration.browser import Browser
-from tests.integration.stack import LABEL, Stack
+from tests.integration.stack import LABEL, PROJECT, Stack
 
+IMAGES_LOCK = "images.lock"
 EVENT_SECONDS = 1
 """Within which an event has arrived for sure."""
 
@@ -95,6 +101,26 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     finally:
         made.abandon()
         engine.remove_everything_of(made)
+
+
+@pytest.fixture(scope="session")
+def images(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> ImagesPlan:
+    """The demo's images, which are there: whichever test is the first, on any machine."""
+    folder = tmp_path_factory.mktemp("images")
+    # Tests that run side by side build them once.
+    with (folder.parent.parent / IMAGES_LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stack = Stack(folder / "home")
+        try:
+            made = stack.up(targets=["pipeline", "*-host-check*", "*-images*"])
+            assert made.returncode == 0, made.output
+        finally:
+            stack.abandon()
+    settings = parse_settings(stack.settings, directory=PROJECT, source="images.yaml")
+    plan = plan_images(settings, HostFacts())
+    for each in plan.all:
+        engine.client.images.get(each.reference)
+    return plan
 
 
 @pytest.fixture

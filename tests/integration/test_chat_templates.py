@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from plan.image import ImagesPlan
 from planning.base_model import render_parameters
 from planning.chat_shapes import ChatShape, chat_shapes
 from planning.ollama_template import (
@@ -194,13 +195,6 @@ def modelfile(template: OllamaTemplate) -> str:
     return text
 
 
-def newest(engine: Engine, repository: str) -> str:
-    """An image that an up has built."""
-    images = engine.client.images.list(f"finetune-stack/{repository}")
-    assert images, f"no image finetune-stack/{repository}: an up of the demo builds it"
-    return str(max(images, key=lambda image: image.attrs["Created"]).id)
-
-
 def run(engine: Engine, image: str, script: str, files: Mapping[str, bytes]) -> tuple[bytes, Any]:
     """What a container of the image prints, and the container."""
     container = engine.client.containers.create(
@@ -218,7 +212,7 @@ def run(engine: Engine, image: str, script: str, files: Mapping[str, bytes]) -> 
 
 
 @pytest.fixture(scope="module")
-def trained(engine: Engine) -> Mapping[str, Mapping[str, str]]:
+def trained(engine: Engine, images: ImagesPlan) -> Mapping[str, Mapping[str, str]]:
     """By case and shape: what LLaMA-Factory makes of the conversation."""
     files = {
         "chat_encoding.py": (PROJECT / "in_container/chat_encoding.py").read_bytes(),
@@ -226,14 +220,14 @@ def trained(engine: Engine) -> Mapping[str, Mapping[str, str]]:
         "cases.json": json.dumps([case.as_request() for case in CASES]).encode(),
     }
     script = "python neutral_encoding.py cases.json"
-    said, container = run(engine, newest(engine, "llamafactory-cpu"), script, files)
+    said, container = run(engine, images.llamafactory.reference, script, files)
     container.remove()
     found: Mapping[str, Mapping[str, str]] = json.loads(said.splitlines()[-1])
     return found
 
 
 @pytest.fixture(scope="module")
-def ollama(engine: Engine) -> Iterator[Ollama]:
+def ollama(engine: Engine, images: ImagesPlan) -> Iterator[Ollama]:
     """A server with a model of random weights."""
     program = (PROJECT / "in_container/tiny_model.py").read_bytes()
     files = {
@@ -247,10 +241,10 @@ def ollama(engine: Engine) -> Iterator[Ollama]:
         "python tiny_model.py size.json tiny data.json && "
         "convert_hf_to_gguf.py tiny --outfile model.gguf --outtype f16"
     )
-    _, made = run(engine, newest(engine, "converter"), script, files)
+    _, made = run(engine, images.converter.reference, script, files)
     pieces, _ = made.get_archive("/tmp/model.gguf")
     server = engine.client.containers.create(
-        newest(engine, "ollama"),
+        images.ollama.reference,
         environment={"OLLAMA_HOST": f"0.0.0.0:{PORT}"},
         ports={f"{PORT}/tcp": None},
     )
@@ -276,9 +270,9 @@ def expected(case: Case, text: str) -> str:
     return text.removeprefix(BEGINS)
 
 
-def test_the_table_is_the_releases(engine: Engine) -> None:
+def test_the_table_is_the_releases(engine: Engine, images: ImagesPlan) -> None:
     program = {"t.py": (PROJECT / "in_container/template_table.py").read_bytes()}
-    said, container = run(engine, newest(engine, "llamafactory-cpu"), "python t.py", program)
+    said, container = run(engine, images.llamafactory.reference, "python t.py", program)
     container.remove()
     assert said.decode() == TABLE.read_text(encoding="utf-8")
 

@@ -5,22 +5,19 @@ tests/runtime/progress/test_symptoms.py.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from plan.host import HostFacts
 from plan.image import ImagesPlan
-from planning.images import plan_images
 from runtime.docker.archive import tar_stream
 from runtime.progress.diagnosis import diagnose
 from runtime.progress.progress import clean
-from stack_configs.settings.loader import parse_settings
 from tests.integration.conftest import Engine
 from tests.integration.failures import CONVERSIONS, TRAININGS
-from tests.integration.stack import PROJECT, Stack
+from tests.integration.stack import PROJECT
 from tests.runtime.progress.real_logs import EXPECTED
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
@@ -58,20 +55,6 @@ printf '\\010\\0\\0\\0\\0\\0\\0\\0{}      ' > newer/model.safetensors
 echo "FROM ./newer" > Modelfile
 ollama create newer
 """
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[ImagesPlan]:
-    """The demo's images, built; there already after the demo's tests."""
-    stack = Stack(tmp_path_factory.mktemp("failures"))
-    try:
-        made = stack.up(targets=["images*"])
-        assert made.returncode == 0, made.output
-        settings = parse_settings(stack.settings, directory=PROJECT, source="failures.yaml")
-        yield plan_images(settings, HostFacts())
-        stack.destroy()
-    finally:
-        engine.remove_everything_of(stack)
 
 
 def run(engine: Engine, image: str, command: list[str], **options: Any) -> str:

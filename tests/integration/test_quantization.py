@@ -24,7 +24,13 @@ from stack_configs.settings.quantization import NAMES, NEEDS_IMPORTANCE_MATRIX, 
 from tests.integration.conftest import Engine
 from tests.integration.stack import Stack
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1500)]
+# The quantizer alone takes minutes to build.
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.integration,
+    pytest.mark.nightly,
+    pytest.mark.timeout(1500),
+]
 
 QUESTION, WORD = "What does pulumi preview do?", "changes"
 SERVED = {"q6-k": "Q6_K", "iq4-xs": "iq4_xs", "iq3-xxs": "IQ3_XXS", "q4-k-m": "q4_K_M"}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from plan.image import ImagesPlan
 from planning.training_arguments import deepspeed_config, render_arguments
 from planning.weights import Weights
 from runtime.docker.archive import tar_stream
@@ -28,19 +29,17 @@ RUNS = [
 ]
 
 
-def newest_image(engine: Engine) -> str:
-    """The image that trains, as the last up of an environment on processors built it."""
-    images = engine.client.images.list("finetune-stack/llamafactory-cpu")
-    assert images, "no image finetune-stack/llamafactory-cpu: an up of the demo builds it"
-    return str(max(images, key=lambda image: image.attrs["Created"]).id)
-
-
 def output_of(
-    engine: Engine, command: str, files: Mapping[str, bytes], *, network: str = "none"
+    engine: Engine,
+    image: str,
+    command: str,
+    files: Mapping[str, bytes],
+    *,
+    network: str = "none",
 ) -> bytes:
     """What a container of the image prints, that was given these files."""
     container = engine.client.containers.create(
-        newest_image(engine),
+        image,
         ["sh", "-ec", command],
         working_dir="/tmp",
         network_mode=network,
@@ -56,9 +55,15 @@ def output_of(
         container.remove(force=True)
 
 
-def test_the_table_is_the_releases(engine: Engine):
+def test_the_table_is_the_releases(engine: Engine, images: ImagesPlan):
+    image = images.llamafactory.reference
     program = (PROJECT / "in_container/argument_table.py").read_bytes()
-    said = output_of(engine, "python argument_table.py", {"argument_table.py": program})
+    said = output_of(
+        engine,
+        image,
+        "python argument_table.py",
+        {"argument_table.py": program},
+    )
     assert said.decode() == TABLE.read_text(encoding="utf-8")
 
 
@@ -70,15 +75,16 @@ def told(run: Mapping[str, object]) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def answers(engine: Engine) -> list[str | None]:
+def answers(engine: Engine, images: ImagesPlan) -> list[str | None]:
     """What the release's parser says of every run, in their order."""
     asked = [{"arguments": told(run), "several_processes": several} for run, several in RUNS]
     files = {
         "release_parser.py": Path(__file__).with_name("release_parser.py").read_bytes(),
         "runs.json": json.dumps(asked).encode(),
     }
+    image = images.llamafactory.reference
     command = "python release_parser.py runs.json >&2; cat answers.json"
-    said: list[str | None] = json.loads(output_of(engine, command, files))
+    said: list[str | None] = json.loads(output_of(engine, image, command, files))
     return said
 
 
@@ -109,7 +115,7 @@ LEVELS = (("zero2", None), ("zero2", "optimizer"), ("zero3", "optimizer"), ("zer
 
 
 @pytest.mark.nightly
-def test_deepspeed_takes_the_files_that_are_rendered(engine: Engine):
+def test_deepspeed_takes_the_files_that_are_rendered(engine: Engine, images: ImagesPlan):
     """Its own classes refuse what they do not know. Installs it first, which takes a minute."""
     rendered = [
         deepspeed_config(
@@ -120,8 +126,9 @@ def test_deepspeed_takes_the_files_that_are_rendered(engine: Engine):
         for stage, offload in LEVELS
     ]
     files = {"zero.py": ZERO.encode(), "files.json": json.dumps(rendered).encode()}
+    image = images.llamafactory.reference
     install = "DS_BUILD_OPS=0 pip install --quiet 'deepspeed<=0.18.4' >&2"
-    said = output_of(engine, f"{install}; python zero.py", files, network="bridge").decode()
+    said = output_of(engine, image, f"{install}; python zero.py", files, network="bridge").decode()
     assert said.splitlines()[-4:] == ["2 none none", "2 cpu none", "3 cpu none", "3 cpu cpu"]
 
 
