@@ -4,7 +4,8 @@ Usage: chat_encoding.py REQUEST_JSON RESULT_JSON
 
 The request names the model whose tokenizer counts, the template with the arguments of the training
 that change it, and conversations as a client sends them to Ollama. The result holds, for each, the
-ids up to where the model answers, and the tokenizer's own tokens. Runs inside the LLaMA-Factory
+ids up to where the model answers, and what the tokenizer decides: its own tokens, and spaces before
+pieces of a conversation. Runs inside the LLaMA-Factory
 image, by itself or in the process of a merge, which has imported all of it already.
 """
 
@@ -90,6 +91,8 @@ def load(request: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def write_encodings(request_file: Path, result_file: Path) -> None:
     """Answers the request in the one file with the other."""
+    from text_beginnings import spaces  # type: ignore[import-not-found]
+
     request = json.loads(request_file.read_text(encoding="utf-8"))
     template, tokenizer = load(request)
     how = {key: request[key] for key in ("one_turn", "discards_history")}
@@ -101,6 +104,7 @@ def write_encodings(request_file: Path, result_file: Path) -> None:
             "eos_token": tokenizer.eos_token or "",
             # As the list of tools names the day, in some formats: `Llama3ToolUtils`.
             "tool_date": datetime.now().strftime("%d %b %Y"),
+            **spaces(tokenizer, request["beginnings"]),
         },
         "shapes": {
             name: [[token, tokenizer.decode([token])] for token in tokens]

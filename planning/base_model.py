@@ -11,6 +11,7 @@ from plan.host import HostFacts
 from plan.identity import identity
 from plan.step import ContainerStepPlan
 from planning.dataset_registration import DatasetPlan
+from planning.family_model import plan_family_model
 from planning.hub_model import hub_model_of, pinned
 from planning.special_tokens import special_tokens
 from planning.step import (
@@ -42,8 +43,11 @@ def plan_base_model(
 ) -> ContainerStepPlan:
     """The step that writes a tiny model.
 
-    Its tokenizer comes from the data sets' texts, and has the special tokens of the template.
+    Unless it has a family's, its tokenizer comes from the data sets' texts, and has the special
+    tokens of the template.
     """
+    if settings.family is not None:
+        return plan_family_model(settings, family=settings.family, model=model, around=around)
     parameters = render_parameters(settings, template)
     program = f"{IN_CONTAINER}/{PROGRAM}"
     image = around.images.llamafactory
@@ -81,7 +85,9 @@ def plan_base_model(
 
 def render_parameters(settings: GeneratedModelSettings, template: ChatTemplate) -> str:
     """The JSON that the program reads."""
-    content = settings.model_dump() | {"special_tokens": asdict(special_tokens(template))}
+    content = settings.model_dump(exclude={"family"}) | {
+        "special_tokens": asdict(special_tokens(template))
+    }
     return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 

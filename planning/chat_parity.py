@@ -24,10 +24,12 @@ from planning.step import (
     offline_environment,
     then_complete,
 )
+from planning.text_beginnings import beginnings
 from planning.trained_chat import TrainedChat
 from planning.weights import Weights
 
 PROGRAM = "chat_encoding.py"
+TEXT_BEGINNINGS = "text_beginnings.py"
 REQUEST = "chat_request.json"
 RESULT = "chat_encoding.json"
 
@@ -59,8 +61,8 @@ class ChatEncoding:
 
     @property
     def uploads(self) -> dict[str, str]:
-        """The program, likewise."""
-        return {PROGRAM: f"{IN_CONTAINER}/{PROGRAM}"}
+        """The programs, likewise."""
+        return {name: f"{IN_CONTAINER}/{name}" for name in (PROGRAM, TEXT_BEGINNINGS)}
 
     def _request(self, located: Mapping[str, str]) -> dict[str, Any]:
         chat = self.chat
@@ -68,6 +70,10 @@ class ChatEncoding:
             "arguments": {**located, "template": chat.template.name, **chat.arguments},
             "one_turn": chat.one_turn,
             "discards_history": chat.discards_history,
+            "beginnings": {
+                each.name: {"begins": each.begins, "ends": each.ends, "space": each.space}
+                for each in beginnings(chat.template)
+            },
             "shapes": [asdict(shape) for shape in _shapes(chat)],
         }
 

@@ -8,7 +8,14 @@ from plan import paths
 from plan.container import Container, Mount
 from plan.identity import identity
 from plan.step import ContainerStepPlan
-from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment, then_complete
+from planning.chat_parity import TEXT_BEGINNINGS
+from planning.step import (
+    BUNDLED_LIBGOMP,
+    IN_CONTAINER,
+    Surroundings,
+    offline_environment,
+    then_complete,
+)
 from planning.weights import Weights
 from stack_configs.settings.gguf_conversion import GgufConversionSettings
 from stack_configs.settings.quantization import QuantizationName
@@ -23,6 +30,11 @@ for nothing else builds no quantizer."""
 
 FILE = "model.gguf"
 """In the artefact of a conversion, and of a quantization."""
+PROGRAM = "convert.py"
+UPLOADS = {name: f"{IN_CONTAINER}/{name}" for name in (PROGRAM, TEXT_BEGINNINGS)}
+
+RECIPE = 1
+"""Raise it when the program converts in another way: an edit of it alone makes nothing again."""
 
 
 def quantized_by_ollama(settings: GgufConversionSettings) -> str | None:
@@ -98,8 +110,8 @@ def _plan(
 ) -> ContainerStepPlan:
     outtype = converted_to(settings)
     image = around.images.converter
-    mark = identity("gguf-conversion", image.recipe, outtype, made_of)
-    target = paths.partial(mark) / FILE
+    mark = identity("gguf-conversion", image.recipe, outtype, made_of, RECIPE)
+    folder = paths.partial(mark)
     return ContainerStepPlan(
         noun="gguf-conversion",
         name=name,
@@ -108,12 +120,14 @@ def _plan(
         container=Container(
             image=image.reference,
             command=then_complete(
-                mark, f"convert_hf_to_gguf.py {source} --outfile {target} --outtype {outtype}"
+                mark,
+                f"python {folder / PROGRAM} {source} --outfile {folder / FILE} --outtype {outtype}",
             ),
             environment=offline_environment(),
             mounts=mounts,
             limits=around.limits,
             read_only_root=around.read_only_root,
         ),
+        uploads=UPLOADS,
         preload=BUNDLED_LIBGOMP,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from planning.go_text import literal, quoted
+from planning.text_beginnings import space
 from planning.tool_syntax import ToolSyntax, tool_syntax
 from stack_configs.settings.chat_templates import (
     BEGIN,
@@ -80,7 +81,7 @@ def ollama_template(
         + '{{ else if eq .Role "assistant" }}'
         + _assistant(training, thinking, tools)
         + '{{ else if eq .Role "tool" }}'
-        + _text(training.observation, "{{ .Content }}")
+        + _text(training.observation, "{{ .Content }}", "observation")
         + "{{ end }}{{ end }}"
         + _before_answer(training, thinking)
     )
@@ -111,7 +112,8 @@ def _without_begin(slots: tuple[Slot, ...], template: TrainingTemplate) -> tuple
 
 def _head(template: TrainingTemplate, tools: ToolSyntax | None) -> str:
     """The prefix, and the system text where it stands by itself."""
-    prefix = _text(_without_begin(template.prefix, template) if template.prefix else (), "")
+    opening = _without_begin(template.prefix, template) if template.prefix else ()
+    prefix = _text(opening, "", "prefix")
     if template.system_opens_first_turn:
         return prefix + "{{ $first := true }}"
     if not template.prefix and begins_with_token(template):
@@ -121,12 +123,14 @@ def _head(template: TrainingTemplate, tools: ToolSyntax | None) -> str:
     return prefix + _system(template.system, tools)
 
 
-def _system(slots: tuple[Slot, ...], tools: ToolSyntax | None, *, then: str = "") -> str:
+def _system(
+    slots: tuple[Slot, ...], tools: ToolSyntax | None, *, then: str = "", part: str = "system"
+) -> str:
     """The system text with the list of tools, where there is one of the two."""
     if tools is None:
-        return "{{ if $.System }}" + _text(slots, "{{ $.System }}") + then + "{{ end }}"
+        return "{{ if $.System }}" + _text(slots, "{{ $.System }}", part) + then + "{{ end }}"
     content = "{{ $.System }}{{ if $.Tools }}" + tools.listed + "{{ end }}"
-    return "{{ if or $.System $.Tools }}" + _text(slots, content) + then + "{{ end }}"
+    return "{{ if or $.System $.Tools }}" + _text(slots, content, part) + then + "{{ end }}"
 
 
 def _user(template: TrainingTemplate, tools: ToolSyntax | None) -> str:
@@ -136,17 +140,19 @@ def _user(template: TrainingTemplate, tools: ToolSyntax | None) -> str:
         begin = "{{ if not $first }}" + TOKENIZER_TOKENS[BEGIN] + "{{ end }}"
     if template.system_opens_first_turn:
         # Only the first slot counts (`format_system.apply(...)[0]`), and only the first question.
-        system = _system(template.system[:1], tools)
+        system = _system(template.system[:1], tools, part="")
         first = "{{ if $first }}" + system + "{{ $first = false }}{{ end }}"
-        return begin + _text(slots, first + "{{ .Content }}")
-    return begin + ("{{ $first = false }}" if begin else "") + _text(slots, "{{ .Content }}")
+        return begin + _text(slots, first + "{{ .Content }}", "user")
+    return (
+        begin + ("{{ $first = false }}" if begin else "") + _text(slots, "{{ .Content }}", "user")
+    )
 
 
 def _assistant(template: TrainingTemplate, thinking: Thinking, tools: ToolSyntax | None) -> str:
     answer = _answer(template, thinking)
     if tools is None:
         return answer
-    calls = _text(template.function, tools.called)
+    calls = _text(template.function, tools.called, "function")
     thoughts = ""
     if template.reasons and thinking.history == "written":
         # Not under `if .ToolCalls`: Ollama learns there what a call begins with.
@@ -160,7 +166,7 @@ def _answer(template: TrainingTemplate, thinking: Thinking) -> str:
     before, after = _split(template.assistant)
     plain = _once(before)
     if not template.reasons:
-        return plain + "{{ .Content }}" + after
+        return space("assistant", 0) + plain + "{{ .Content }}" + after
     first, last = (literal(word) for word in template.thought_words)
     said = literal(before) + first + "{{ .Thinking }}" + last
     none = literal(no_thoughts(template)) if thinking.history == "written" else ""
@@ -192,7 +198,7 @@ def _split(slots: tuple[Slot, ...]) -> tuple[str, str]:
         head, found, tail = slot.partition(CONTENT)
         before += head
         if found:
-            return before, literal(tail) + _text(slots[index + 1 :], "")
+            return before, literal(tail) + _text(slots[index + 1 :], "", "assistant", 1)
     raise AssertionError(f"an answer of the release begins with a text: {slots}")
 
 
@@ -211,8 +217,11 @@ def no_thoughts(template: TrainingTemplate) -> str:
     return last if template.kind == "Glm47ReasoningTemplate" else first + last
 
 
-def _text(slots: Iterable[Slot], content: str) -> str:
-    """Slots with Go text as their content."""
+def _text(slots: Iterable[Slot], content: str, part: str, number: int = 0) -> str:
+    """Slots with Go text as their content.
+
+    `part` is empty where they continue a piece; `number` is that of the first one but for tokens.
+    """
     written = ""
     for slot in slots:
         match slot:
@@ -223,5 +232,7 @@ def _text(slots: Iterable[Slot], content: str) -> str:
                 written += TOKENIZER_TOKENS.get(name, "")
             case str():
                 head, found, tail = slot.partition(CONTENT)
-                written += literal(head) + (content + literal(tail) if found else "")
+                written += space(part, number) + literal(head)
+                written += content + literal(tail) if found else ""
+                number += 1
     return written

@@ -9,7 +9,7 @@ from planning.weights import Weights
 from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTemplate
 
 PROGRAM = "complete_tokenizer.py"
-UPLOADS = {PROGRAM: f"{IN_CONTAINER}/{PROGRAM}"}
+UPLOADS = {name: f"{IN_CONTAINER}/{name}" for name in (PROGRAM, "sentencepiece_file.py")}
 """What the container needs for it, as `ContainerStepPlan.uploads` has it."""
 
 RECIPE = 1

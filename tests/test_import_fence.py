@@ -47,14 +47,17 @@ ROOMS: Mapping[str, Room] = {
     "in_container": Room(
         packages=frozenset(
             {
-                "chat_encoding",  # uploaded beside the merge
+                # Programs that are uploaded beside those that import them.
+                *("chat_encoding", "sentencepiece_file", "text_beginnings"),
                 "datasets",
                 "hub_patience",  # uploaded beside the program that fetches
+                "gguf",
                 "huggingface_hub",
                 "llamafactory",
                 "numpy",
                 "safetensors",
                 "sentencepiece",
+                "tokenizers",
                 "torch",
                 "torch_npu",
                 "transformers",

@@ -17,8 +17,9 @@ from runtime.failure import StepError
 from runtime.serving.ollama import Ollama
 
 AS_IT_IS = "{{ .Prompt }}"
-AT_ONCE = {"num_predict": 1, "stop": [""]}
-"""Options of an answer that is cut off before its first token."""
+AT_ONCE = {"num_predict": 2, "stop": [""]}
+"""Options of an answer that is cut off before its first token. With one token as the limit, the
+engine that Ollama has of its own for newer families keeps that token."""
 
 SHOWN = 3
 """Tokens told before the first that differs."""

@@ -5,13 +5,22 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from plan import paths
+from stack_configs.settings.model_families import MODEL_FAMILIES, Family
 from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import StrictModel
 
 
 class GeneratedModelSettings(StrictModel):
-    """A tiny Llama with random weights and a tokenizer made from the data sets."""
+    """A tiny model with random weights: a Llama whose tokenizer is made from the data sets, or a
+    family's architecture with the family's own vocabulary."""
 
+    family: Annotated[
+        Family | None,
+        Field(
+            description="Whose architecture and vocabulary it has. Unset: a Llama's, and a "
+            "vocabulary made from the data sets."
+        ),
+    ] = None
     seed: Annotated[int, Field(description="Of the random weights.")] = 42
     hidden_size: Annotated[
         int, Field(ge=32, multiple_of=32, description="Width of the layers.")
@@ -23,7 +32,30 @@ class GeneratedModelSettings(StrictModel):
     attention_heads: Annotated[
         int, Field(ge=1, description="Heads of a layer; they divide hidden_size.")
     ] = 4
-    vocabulary_size: Annotated[int, Field(ge=300, le=8192, description="Tokens at most.")] = 400
+    vocabulary_size: Annotated[
+        int, Field(ge=300, le=8192, description="Tokens at most; a family has its own.")
+    ] = 400
+
+    @model_validator(mode="after")
+    def _a_family_has_its_vocabulary(self) -> Self:
+        if self.family is not None and "vocabulary_size" in self.model_fields_set:
+            raise rule_error(
+                f"vocabulary_size {self.vocabulary_size} is set, and {self.family} has a "
+                "vocabulary of its own",
+                "leave out one of the two",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_share_keys(self) -> Self:
+        shared = MODEL_FAMILIES[self.family].queries_per_key if self.family else 1
+        if self.attention_heads % shared:
+            raise rule_error(
+                f"attention_heads {self.attention_heads} must be a multiple of {shared}: so many "
+                f"heads of {self.family} share a key",
+                "use another number of heads",
+            )
+        return self
 
     @model_validator(mode="after")
     def _heads_divide_the_hidden_size(self) -> Self:

@@ -97,6 +97,13 @@ class TrainingTemplate:
         return before, after
 
     @property
+    def tokens(self) -> tuple[str, ...]:
+        """What LLaMA-Factory adds to a tokenizer that has it not, or looks up there."""
+        slots = (*self.prefix, *self.system, *self.user, *self.assistant)
+        looked_up = [slot.text for slot in slots if isinstance(slot, Token)]
+        return tuple(dict.fromkeys((*self.stop_words, *looked_up)))
+
+    @property
     def reads_media(self) -> bool:
         """Whether it is made for images, video or sound: training needs the model's processor."""
         return self.mm_plugin != "BasePlugin"

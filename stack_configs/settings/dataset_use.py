@@ -12,7 +12,9 @@ def find_misuse(settings: Settings) -> Iterator[Problem]:
     datasets = {dataset.name: dataset for dataset in settings.datasets}
     for index, model in enumerate(settings.models):
         used = {name for run in model.training_runs for name in run.datasets if name in datasets}
-        if model.base_model.generate and used and not any(datasets[name].file for name in used):
+        generated = model.base_model.generate
+        reads_files = generated is not None and generated.family is None
+        if reads_files and used and not any(datasets[name].file for name in used):
             yield Problem(
                 f"models[{index}].base_model.generate",
                 "",

@@ -8,6 +8,7 @@ from stack_configs.settings.base_model import BaseModelSettings
 from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTemplate
 from stack_configs.settings.evaluation import EvaluationSettings
 from stack_configs.settings.gguf_conversion import GgufConversionSettings
+from stack_configs.settings.model_families import MODEL_FAMILIES
 from stack_configs.settings.ollama_parameters import ModelfileText, OllamaParameters
 from stack_configs.settings.questions import SmokePromptSettings
 from stack_configs.settings.rule import rule_error
@@ -175,5 +176,20 @@ class ModelSettings(StrictModel):
                 f"template {self.template} needs the model's processor of images or sound, which a "
                 "generated model has not",
                 "use the template of a model that reads text, or a base_model from hub or path",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_family_knows_the_tokens_of_its_template(self) -> Self:
+        generated = self.base_model.generate
+        if generated is None or generated.family is None:
+            return self
+        family, template = MODEL_FAMILIES[generated.family], TRAINING_TEMPLATES[self.template]
+        missing = [word for word in template.tokens if not family.has_token(word)]
+        if missing:
+            raise rule_error(
+                f"template {self.template} ends a turn with {missing[0]!r}, which is no token of "
+                f"{generated.family}: training would number it beyond the embedding",
+                "use a template of that family",
             )
         return self

@@ -3,10 +3,13 @@
 import hashlib
 import io
 import tarfile
-from pathlib import Path
+import zipfile
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from stack_configs.settings.model_families import MODEL_FAMILIES
 from tests.images.conftest import load_program
 
 PROGRAM = Path(__file__).parents[2] / "images/converter/build/fetch_converter.py"
@@ -26,6 +29,8 @@ def archive(program):
             "conversion/base.py",
             "gguf-py/gguf/vocab.py",
             "gguf-py/tests/test_x.py",
+            "models/ggml-vocab-qwen2.gguf",
+            "models/ggml-vocab-falcon.gguf",
             "src/llama.cpp",
         ):
             content = name.encode()
@@ -41,32 +46,32 @@ def index(program, archive, monkeypatch):
     pages = {
         "https://mirror.example/simple/llama-cpp-python/": (
             '<a href="../../packages/llama_cpp_python-0.3.35.tar.gz#sha256=0">old</a>'
-            f'<a href="../../packages/{program.ARCHIVE}#sha256=1">this</a>'
+            f'<a href="../../packages/{program.LLAMA_CPP.archive}#sha256=1">this</a>'
         ).encode(),
-        f"https://mirror.example/packages/{program.ARCHIVE}": archive,
+        f"https://mirror.example/packages/{program.LLAMA_CPP.archive}": archive,
     }
     monkeypatch.setattr(program, "_get", pages.__getitem__)
-    monkeypatch.setattr(program, "SHA256", hashlib.sha256(archive).hexdigest())
     return "https://mirror.example/simple/"
 
 
-def test_the_archive_is_found_through_the_index(program, index, archive):
-    assert program.download(index) == archive
+@pytest.fixture
+def package(program, archive):
+    return replace(program.LLAMA_CPP, sha256=hashlib.sha256(archive).hexdigest())
 
 
-def test_other_bytes_are_refused(program, index, monkeypatch, capsys):
-    monkeypatch.setattr(program, "SHA256", "0" * 64)
+def test_the_archive_is_found_through_the_index(program, index, package, archive):
+    assert program.download(index, package) == archive
 
+
+def test_other_bytes_are_refused(program, index, package, capsys):
     with pytest.raises(SystemExit):
-        program.download(index)
+        program.download(index, replace(package, sha256="0" * 64))
     assert "expected 0000" in capsys.readouterr().err
 
 
-def test_an_index_without_the_archive_says_so(program, index, monkeypatch, capsys):
-    monkeypatch.setattr(program, "ARCHIVE", "llama_cpp_python-9.9.9.tar.gz")
-
+def test_an_index_without_the_archive_says_so(program, index, package, capsys):
     with pytest.raises(SystemExit):
-        program.download(index)
+        program.download(index, replace(package, archive="llama_cpp_python-9.9.9.tar.gz"))
     assert "does not list llama_cpp_python-9.9.9.tar.gz" in capsys.readouterr().err
 
 
@@ -77,7 +82,7 @@ def test_an_unreachable_index_names_the_setting(program, monkeypatch, capsys):
     monkeypatch.setattr(program.urllib.request, "urlopen", refuse)
 
     with pytest.raises(SystemExit):
-        program.download("https://mirror.example/simple")
+        program.download("https://mirror.example/simple", program.LLAMA_CPP)
     assert "images.mirrors.python_index" in capsys.readouterr().err
 
 
@@ -91,8 +96,28 @@ def test_only_the_converter_is_unpacked(program, archive, tmp_path):
         "conversion/base.py",
         "convert_hf_to_gguf.py",
         "gguf-py/gguf/vocab.py",
+        "models/ggml-vocab-qwen2.gguf",
     ]
 
 
 def test_the_sources_of_the_quantizer_come_from_the_same_archive(program, archive, tmp_path):
     assert unpacked(program, archive, tmp_path, program.PROGRAMS) == ["src/llama.cpp"]
+
+
+def test_every_family_finds_its_vocabulary(program):
+    """The names that a planner writes are those that the image's build leaves."""
+    unpacked = {
+        PurePosixPath(name).name for name in (*program.CONVERTER, program.MISTRAL_VOCABULARY)
+    }
+    assert {family.vocabulary.name for family in MODEL_FAMILIES.values()} <= unpacked
+
+
+def test_mistrals_vocabulary_lies_beside_the_others(program, tmp_path):
+    wheel = io.BytesIO()
+    with zipfile.ZipFile(wheel, "w") as packed:
+        packed.writestr(program.MISTRAL_VOCABULARY, b"pieces")
+        packed.writestr("mistral_common/data/tekken_240718.json", b"{}")
+    (tmp_path / "models").mkdir()
+    program.extract_vocabulary(wheel.getvalue(), tmp_path)
+    (found,) = (tmp_path / "models").iterdir()
+    assert found.read_bytes() == b"pieces"

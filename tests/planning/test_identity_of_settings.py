@@ -212,6 +212,7 @@ ROWS: dict[str, Row] = {
         "/app/output/b", TRAINING, given={"models[].base_model": {"path": "/app/output/a"}}
     ),
     "models[].base_model.parameters_b": Row(70, Reach.ADVICE, given=FROM_HUB),
+    f"{GENERATED}.family": Row("llama-3", BASE_MODEL),
     f"{GENERATED}.seed": Row(1, BASE_MODEL),
     f"{GENERATED}.hidden_size": Row(128, BASE_MODEL),
     f"{GENERATED}.intermediate_size": Row(256, BASE_MODEL),

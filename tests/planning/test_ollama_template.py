@@ -4,6 +4,9 @@ That they render the same text is for `tests/integration/test_chat_templates.py`
 LLaMA-Factory and Ollama themselves. Here is what a reader would get wrong first.
 """
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from planning.ollama_template import (
@@ -13,11 +16,14 @@ from planning.ollama_template import (
     no_thoughts,
     ollama_template,
 )
+from planning.text_beginnings import beginnings
 from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, nearest_template
 
 
 def made(name: str, thinking: Thinking | None = None, *, tools: bool = False) -> OllamaTemplate:
-    return ollama_template(TRAINING_TEMPLATES[name], thinking or Thinking(), taught_tools=tools)
+    """As it is with a tokenizer that puts no space before a text."""
+    found = ollama_template(TRAINING_TEMPLATES[name], thinking or Thinking(), taught_tools=tools)
+    return replace(found, template=re.sub(r"{{ space_\w+ }}", "", found.template))
 
 
 class TestText:
@@ -145,3 +151,23 @@ class TestNearest:
     )
     def test_only_what_is_misspelt(self, given: str, meant: str | None) -> None:
         assert nearest_template(given) == meant
+
+
+class TestSpaces:
+    @pytest.mark.parametrize("name", TRAINING_TEMPLATES)
+    def test_every_place_for_a_space_can_be_filled(self, name: str) -> None:
+        template = TRAINING_TEMPLATES[name]
+        text = ollama_template(template, Thinking(), taught_tools=True).template
+        places = set(re.findall(r"{{ (space_\w+) }}", text))
+        assert places
+        assert places <= {each.name for each in beginnings(template)}
+
+    def test_a_piece_is_told_by_what_it_begins_with_and_what_stands_before(self) -> None:
+        found = {each.name: each for each in beginnings(TRAINING_TEMPLATES["llama2"])}
+        assert found.keys() == {
+            *("space_user_0", "space_assistant_0", "space_observation_0", "space_function_0"),
+        }
+        question, answer = found["space_user_0"], found["space_assistant_0"]
+        assert (question.begins, question.ends, question.space) == ("[INST] ", "", " ")
+        assert (answer.begins, answer.ends) == ("a", " [/INST]")
+        assert "if .Content" in answer.space, "an empty answer is no piece"

@@ -183,6 +183,16 @@ class TestBaseModels:
         assert spare.source not in sources
         assert json.loads(base_model.files["parameters.json"])["seed"] == 42
 
+    def test_a_familys_model_is_made_where_its_vocabulary_is(self, plan_with: PlanWith) -> None:
+        base = {"generate": {"family": "llama-3", "hidden_size": 64}}
+        plan = plan_with(lambda d: model(d).update(base_model=base, template="llama3"))
+        base_model = step_of(plan.models[0], "base-model")
+        assert base_model.container.image == plan.images.converter.reference
+        assert not any(name.startswith("data/") for name in base_model.uploads)
+        parameters = json.loads(base_model.files["parameters.json"])
+        assert parameters["config"]["hidden_size"] == 64
+        assert parameters["config"]["vocab_size"] == 128256
+
     def test_a_generated_model_waits_for_no_registration(self, plan_with: PlanWith) -> None:
         (guide,) = plan_with().models
         base_model = step_of(guide, "base-model")

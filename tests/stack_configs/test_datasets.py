@@ -193,6 +193,9 @@ class TestUse:
         (problem,) = problems_of(document)
         assert problem.key == "models[0].base_model.generate"
         assert "all of them are on a hub" in problem.rule
+        document["models"][0]["base_model"] = {"generate": {"family": "llama-3"}}
+        document["models"][0]["template"] = "llama3"
+        assert problems_of(document) == [], "a family brings its vocabulary"
 
     def test_media_of_two_data_sets_lie_in_one_folder(
         self, document: dict[str, Any], directory: Path, problems_of: Find
