@@ -8,6 +8,7 @@ from plan.host import HostFacts
 from plan.model_shape import ModelShape
 from planning.hub_model import hub_model_of
 from stack_configs.settings.base_model import BaseModelSettings, GeneratedModelSettings
+from stack_configs.settings.model_families import MODEL_FAMILIES
 
 TYPICAL: tuple[ModelShape, ...] = tuple(
     ModelShape(
@@ -137,14 +138,18 @@ def _told(settings: BaseModelSettings, facts: HostFacts) -> ModelShape | None:
 
 
 def _generated(settings: GeneratedModelSettings) -> ModelShape:
+    family = MODEL_FAMILIES[settings.family] if settings.family else None
+    heads = settings.attention_heads
+    own_width = family.head_dim if family else None
     return ModelShape(
-        model_type="llama",
+        model_type=str(family.config["model_type"]) if family else "llama",
         layers=settings.layers,
         hidden=settings.hidden_size,
-        heads=settings.attention_heads,
-        kv_heads=settings.attention_heads,
-        head_size=settings.hidden_size // settings.attention_heads,
+        heads=heads,
+        kv_heads=heads // (family.queries_per_key if family else 1),
+        head_size=own_width or settings.hidden_size // heads,
         intermediate=settings.intermediate_size,
-        vocabulary=settings.vocabulary_size,
+        vocabulary=int(family.config["vocab_size"]) if family else settings.vocabulary_size,
+        is_tied=bool(family and family.config["tie_word_embeddings"]),
         weight_bytes=4,
     )

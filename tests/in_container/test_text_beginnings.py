@@ -62,7 +62,7 @@ def test_who_writes_the_space(puts: str, after_tokens: bool, expected: dict[str,
 
 def test_merges_and_scores_say_the_same() -> None:
     tokens = ["<unk>", "a", "b", "ab", "aba", "ba"]
-    merges = [("a", "b"), ("b", "a"), ("ab", "a"), ("a", "ba")]
+    merges = [("a", "b"), ("b", "a"), ("a", "ba"), ("ab", "a")]
     scores = sentencepiece_file.scores_of_merges(tokens, merges)
     assert [scores[tokens.index(token)] for token in ("ab", "ba", "aba")] == [0.0, -1.0, -2.0]
     assert min(scores[tokens.index(token)] for token in ("ab", "ba", "aba")) > scores[1]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stack_configs.settings.model_families import MODEL_FAMILIES
-from tests.stack_configs.conftest import Find
+from tests.stack_configs.test_datasets import Find
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,13 @@ def test_a_generated_model_is_known_by_its_settings() -> None:
     assert shape.weight_bytes == 4
 
 
+def test_a_familys_model_has_its_vocabulary() -> None:
+    generated = GeneratedModelSettings(family="qwen-3", hidden_size=64, intermediate_size=128)
+    shape = shape_of(BaseModelSettings(generate=generated), HostFacts())
+    assert shape is not None
+    assert (shape.vocabulary, shape.kv_heads, shape.head_size) == (151936, 2, 32)
+
+
 def test_nothing_is_known_of_a_name_without_a_number() -> None:
     assert shape_of(BaseModelSettings(hub="acme/guide"), HostFacts()) is None
     assert billions_of(BaseModelSettings(hub="acme/guide"), HostFacts()) is None
