@@ -26,6 +26,9 @@ Answer to judge:
 Reply with one whole number from 0 to 10 and nothing else."""
 
 BEST = 10
+VERDICT = re.compile(rf"(\d+(?:\.\d+)?)(?:\s*(?:/|out of)\s*{BEST})?")
+"""A number, or one such as 8/10."""
+
 PATIENCE_SECONDS = 120
 TRIES = 5
 WAIT_SECONDS = 2.0
@@ -63,7 +66,7 @@ def judged(judge: Judge, key: str | None, question: Question, answer: Answer) ->
             judge, f"answered what is no chat completion: {reply.text[:WORDS]}"
         ) from None
     # A reasoning judge's last number is its verdict.
-    numbers = [int(number) for number in re.findall(r"\d+", said)]
+    numbers = [float(number) for number in VERDICT.findall(said)]
     if not numbers or numbers[-1] > BEST:
         raise _failure(judge, f"gave no number from 0 to {BEST}: {said[:WORDS]}")
     return numbers[-1] / BEST
