@@ -71,7 +71,13 @@ def served(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             "columns": {"messages": "conversations", "tools": "tools"},
         }
     ]
-    made.model.update({"template": "qwen3_nothink", "ollama_model": {}})
+    question, arguments = next(iter(CALLS.items()))
+    smoke = {
+        "prompt": question,
+        "tools": [TOOL],
+        "expect_tool_call": {"name": TOOL["name"], "arguments": arguments},
+    }
+    made.model.update({"template": "qwen3_nothink", "ollama_model": {"smoke_prompts": [smoke]}})
     made.run.update({"datasets": ["calls"], "cutoff_len": 1024, "max_steps": 300})
     try:
         update = made.up()
@@ -109,6 +115,23 @@ def test_ollama_says_that_it_calls_tools(served: Stack) -> None:
     url = served.outputs()["ollama_url"]
     shown = httpx.post(f"{url}/api/show", json={"model": "stack-guide"}, timeout=30).json()
     assert "tools" in shown["capabilities"]
+
+
+def test_a_smoke_prompt_expects_its_call(served: Stack) -> None:
+    (smoke,) = served.outputs()["smoke_answers"]
+    question, arguments = next(iter(CALLS.items()))
+    assert (smoke["prompt"], smoke["answer"]) == (question, "")
+    assert json.loads(smoke["tool_calls"]) == [{"name": TOOL["name"], "arguments": arguments}]
+
+
+def test_another_call_than_the_expected_one_is_refused(served: Stack) -> None:
+    (prompt,) = served.model["ollama_model"]["smoke_prompts"]
+    call, prompt["expect_tool_call"] = prompt["expect_tool_call"], {"name": TOOL["name"]}
+    update = served.up()
+    prompt["expect_tool_call"] = call
+    assert update.returncode != 0
+    assert 'expected: the call {"name": "find_bird", "arguments": {}}' in update.output
+    assert json.dumps(call["arguments"]) in update.output
 
 
 @pytest.mark.capability("E5")

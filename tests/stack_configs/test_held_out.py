@@ -9,7 +9,8 @@ import pytest
 
 from plan.evaluation import Question, ToolCall
 from plan.problem import Problem
-from stack_configs.settings import held_out
+from stack_configs.settings.data_files.questions import read_rows
+from stack_configs.settings.held_out import held_out_questions
 from stack_configs.settings.loader import parse_settings
 
 Document = dict[str, Any]
@@ -140,13 +141,14 @@ class TestTrainedOn:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        read, read_rows, records = [], held_out.read_rows, tmp_path / "records"
+        read: list[str] = []
+        records = tmp_path / "records"
 
         def counted(path: Path) -> Any:
             read.append(path.stem)
             return read_rows(path)
 
-        monkeypatch.setattr(held_out, "read_rows", counted)
+        monkeypatch.setattr("stack_configs.settings.held_out.read_rows", counted)
         for _ in range(2):
             parse_settings(evaluated, directory=directory, source="test", records=records)
         assert read.count("alpaca") == 1
@@ -160,7 +162,7 @@ class TestAsked:
 
     def asked(self, document: Document, directory: Path) -> tuple[Question, ...]:
         settings = parse_settings(document, directory=directory, source="test")
-        return held_out.held_out_questions(settings.models[0], settings.datasets)
+        return held_out_questions(settings.models[0], settings.datasets)
 
     def test_a_conversation_is_asked_up_to_its_last_answer(
         self, evaluated: Document, directory: Path
