@@ -34,7 +34,13 @@ def served(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         made.settings["datasets"].append({"name": name, "file": str(file)})
     made.settings["board"] = {"enabled": False}
     made.model.update({"template": "qwen3", "name": "thoughtful"})
-    made.model["ollama_model"] = {"smoke_prompts": [{"prompt": QUESTION, "expect": ANSWER}]}
+    # Two texts make no larger one.
+    made.model["base_model"]["generate"]["vocabulary_size"] = 300
+    made.model["ollama_model"] = {
+        "smoke_prompts": [{"prompt": QUESTION, "expect": ANSWER}],
+        # So small a tokenizer has tokens that reach over the end of a turn, as no real one has.
+        "chat_parity": "reported",
+    }
     made.run.update({"datasets": ["thoughtful"], "max_steps": 40})
     brief = copy.deepcopy(made.model) | {"name": "brief"}
     brief["training_runs"][0].update(
