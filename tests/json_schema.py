@@ -19,6 +19,7 @@ RULES = {
     "enum": lambda value, words: any(value == word and type(value) is type(word) for word in words),
     "pattern": lambda value, pattern: re.search(pattern, value) is not None,
     "minLength": lambda value, least: len(value) >= least,
+    "maxLength": lambda value, most: len(value) <= most,
     "minItems": lambda value, least: len(value) >= least,
     "minimum": lambda value, least: value >= least,
     "maximum": lambda value, most: value <= most,

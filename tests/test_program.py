@@ -18,7 +18,7 @@ from plan.owner import Owner
 from plan.problem import Problem
 from plan.step import DatasetRegistrationStep
 from runtime.host import look
-from stack_configs.settings.loader import SettingsYaml
+from stack_configs.settings.settings_yaml import SettingsYaml
 from tests.pulumi_recorder import RESULTS, STACK_TYPE, Recorder, is_secret, name_of, run
 
 PROJECT = Path(__file__).parents[1]

@@ -9,6 +9,7 @@ import json
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,7 +25,21 @@ STAT_HEADER = "X-Docker-Container-Path-Stat"
 FOLDER_IN_FOLDER = 2
 """Parts of the name of a folder directly in the folder that was asked for."""
 
-Content = bytes | Path
+
+@dataclass(frozen=True)
+class FileFrom:
+    """A file here without its first bytes."""
+
+    file: Path
+    begins_at: int
+
+    @property
+    def size(self) -> int:
+        """Bytes that are sent."""
+        return self.file.stat().st_size - self.begins_at
+
+
+Content = bytes | Path | FileFrom
 """What to put into a file: bytes, or a file here that is read while it is sent."""
 
 
@@ -152,9 +167,10 @@ def tar_stream(files: Mapping[str, Content], *, folder: str | None = None) -> It
             yield content
             size = len(content)
         else:
-            size = content.stat().st_size
+            source = content if isinstance(content, FileFrom) else FileFrom(content, 0)
+            size = source.size
             yield _header(name, size)
-            yield from _pieces(content, size)
+            yield from _pieces(source, size)
         yield bytes(-size % tarfile.BLOCKSIZE)
     yield bytes(2 * tarfile.BLOCKSIZE)
 
@@ -177,11 +193,12 @@ def _header(name: str, size: int, *, is_folder: bool = False) -> bytes:
     return entry.tobuf(tarfile.PAX_FORMAT)
 
 
-def _pieces(file: Path, size: int) -> Iterator[bytes]:
-    left = size
+def _pieces(content: FileFrom, size: int) -> Iterator[bytes]:
+    file, left = content.file, size
     with file.open("rb") as source:
         if not stat.S_ISREG(file.stat().st_mode):
             raise StepError(f"{file} is not a regular file; give a file that can be read")
+        source.seek(content.begins_at)
         while left and (piece := source.read(min(CHUNK, left))):
             left -= len(piece)
             yield piece

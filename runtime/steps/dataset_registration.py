@@ -3,6 +3,7 @@
 Deleting removes what an interrupted registration left behind, and no data.
 """
 
+import codecs
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,9 @@ from runtime.progress.progress import duration, size
 
 KIND = DatasetRegistrationStep
 PROJECT = Path(__file__).resolve().parents[2]
+
+TEXTS = frozenset({".json", ".jsonl", ".csv", ".txt"})
+"""Suffixes of data files that are texts."""
 
 
 def converge(request: Request[DatasetRegistrationStep]) -> Mapping[str, object]:
@@ -79,7 +83,7 @@ def _upload(engine: Engine, container: str, root: str, files: Sequence[DatasetFi
                 "Run `pulumi up` again"
             )
         content = _content(dataset, source, root)
-        length = sum(part.stat().st_size for part in content.values() if isinstance(part, Path))
+        length = sum(part.size for part in content.values() if isinstance(part, archive.FileFrom))
         say(f"register {dataset.name}: sending {source.name} ({size(length)})")
         began = time.monotonic()
         archive.put_files(engine, container, root, content)
@@ -91,17 +95,27 @@ def _is_there(engine: Engine, container: str, dataset: DatasetFile, source: Path
         complete = paths.complete_folder(dataset.target)
         return archive.size_of(engine, container, complete) is not None
     # Of another size: an upload that was cut off.
-    return archive.size_of(engine, container, dataset.target) == source.stat().st_size
+    return archive.size_of(engine, container, dataset.target) == _sent(source).size
 
 
 def _content(dataset: DatasetFile, source: Path, root: str) -> dict[str, archive.Content]:
     """What to write below the volume's root, in this order."""
     target = PurePosixPath(dataset.target).relative_to(root)
     if not source.is_dir():
-        return {str(target): source}
+        return {str(target): _sent(source)}
     files = sorted(path for path in source.rglob("*") if path.is_file())
     content: dict[str, archive.Content] = {
-        str(target / path.relative_to(source).as_posix()): path for path in files
+        str(target / path.relative_to(source).as_posix()): _sent(path) for path in files
     }
     # The last of them: it is there only when all others are.
     return content | {paths.complete_folder(str(target)): b""}
+
+
+def _sent(file: Path) -> archive.FileFrom:
+    """A file as it is sent: a text without its byte-order mark. LLaMA-Factory's loader refuses one
+    in a JSON list, and takes it for a part of the first text of a .txt file."""
+    if file.suffix not in TEXTS:
+        return archive.FileFrom(file, 0)
+    with file.open("rb") as content:
+        has_mark = content.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+    return archive.FileFrom(file, len(codecs.BOM_UTF8) if has_mark else 0)

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from plan import paths
 from stack_configs.settings.model_families import MODEL_FAMILIES, Family
 from stack_configs.settings.rule import rule_error
-from stack_configs.settings.strict_model import StrictModel
+from stack_configs.settings.strict_model import AbsoluteFolder, HubId, Seed, StrictModel
 
 
 class GeneratedModelSettings(StrictModel):
@@ -21,16 +21,16 @@ class GeneratedModelSettings(StrictModel):
             "vocabulary made from the data sets."
         ),
     ] = None
-    seed: Annotated[int, Field(description="Of the random weights.")] = 42
+    seed: Annotated[Seed, Field(description="Of the random weights.")] = 42
     hidden_size: Annotated[
-        int, Field(ge=32, multiple_of=32, description="Width of the layers.")
+        int, Field(ge=32, le=4096, multiple_of=32, description="Width of the layers.")
     ] = 256
     intermediate_size: Annotated[
-        int, Field(ge=32, multiple_of=32, description="Width inside a layer.")
+        int, Field(ge=32, le=16384, multiple_of=32, description="Width inside a layer.")
     ] = 512
     layers: Annotated[int, Field(ge=1, le=16, description="Layers.")] = 2
     attention_heads: Annotated[
-        int, Field(ge=1, description="Heads of a layer; they divide hidden_size.")
+        int, Field(ge=1, le=128, description="Heads of a layer; they divide hidden_size.")
     ] = 4
     vocabulary_size: Annotated[
         int, Field(ge=300, le=8192, description="Tokens at most; a family has its own.")
@@ -75,18 +75,23 @@ class BaseModelSettings(StrictModel):
     """Where the weights to fine-tune come from: exactly one of the three."""
 
     hub: Annotated[
-        str | None,
+        HubId | None,
         Field(
-            pattern=r"^[\w.-]+/[\w.-]+$",
             description="Id on the hub, such as Qwen/Qwen2.5-7B-Instruct.",
             examples=["Qwen/Qwen2.5-7B-Instruct"],
         ),
     ] = None
-    revision: Annotated[str, Field(description="Branch, tag or commit on the hub.")] = "main"
-    path: Annotated[
-        str | None,
+    revision: Annotated[
+        str,
         Field(
-            pattern=r"^/.+",
+            pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_+#@=-]|[./][A-Za-z0-9_+#@=-]){0,254}$",
+            description="Branch, tag or commit on the hub.",
+            examples=["main"],
+        ),
+    ] = "main"
+    path: Annotated[
+        AbsoluteFolder | None,
+        Field(
             description="Directory inside the training container.",
             examples=[f"{paths.HF_CACHE}/my-model"],
         ),
@@ -95,7 +100,8 @@ class BaseModelSettings(StrictModel):
     parameters_b: Annotated[
         float | None,
         Field(
-            gt=0,
+            ge=0.000001,
+            le=100_000,
             description="Billions of weights, for the memory estimate. Unset: as config.json "
             "or the name says.",
         ),

@@ -48,13 +48,16 @@ def find_inconsistencies(settings: Settings) -> list[Problem]:
 
 
 def _twice(section: str, key: str, names: Sequence[str]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
     for index, name in enumerate(names):
-        if name in names[:index]:
-            first = f"{section}[{names.index(name)}]"
+        # A directory of the host in a volume's place may not tell them apart.
+        earlier = first.setdefault(name.casefold(), index)
+        if earlier != index:
+            but = "" if names[earlier] == name else ", but for upper and lower case"
             yield Problem(
                 f"{section}[{index}].{key}",
                 repr(name),
-                f"{first} has that name already",
+                f"{section}[{earlier}] has that name already{but}",
                 "Give each a name of its own",
             )
 
@@ -79,16 +82,18 @@ def _unserved_tools(settings: Settings) -> Iterator[Problem]:
 
 
 def _served_twice(settings: Settings) -> Iterator[Problem]:
-    """Two names that differ and yet are one to Ollama, such as `guide` and `guide:latest`."""
+    """Two names that differ and yet are one to Ollama: `guide` and `library/guide:Latest`."""
+    first: dict[str, int] = {}
     for index, model in enumerate(settings.models):
-        for earlier, other in enumerate(settings.models[:index]):
-            if model.served_name == other.served_name and model.name != other.name:
-                yield Problem(
-                    f"models[{index}].ollama_model.name",
-                    repr(model.served_name),
-                    f"models[{earlier}] is served under that name already",
-                    "Give each a name of its own",
-                )
+        name = model.served_name.casefold().removeprefix("library/")
+        earlier = first.setdefault(name, index)
+        if earlier != index and model.name != settings.models[earlier].name:
+            yield Problem(
+                f"models[{index}].ollama_model.name",
+                repr(model.served_name),
+                f"models[{earlier}] is served under that name already",
+                "Give each a name of its own",
+            )
 
 
 def _same_ports(settings: Settings) -> Iterator[Problem]:

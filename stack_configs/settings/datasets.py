@@ -1,5 +1,6 @@
 """Settings of the data sets: where the rows are, and how LLaMA-Factory is to read them (D1-D6)."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -11,9 +12,7 @@ from stack_configs.settings.data_files.layout import PLACEHOLDERS, Formatting, L
 from stack_configs.settings.data_files.record import find
 from stack_configs.settings.dataset_columns import DatasetColumns, DatasetTags
 from stack_configs.settings.rule import rule_error
-from stack_configs.settings.strict_model import StrictModel
-
-HUB_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$"
+from stack_configs.settings.strict_model import Count, HubId, StrictModel, Words
 
 SOURCES = ("file", "hf_hub_url", "ms_hub_url")
 
@@ -28,7 +27,9 @@ class DatasetSettings(StrictModel):
 
     name: Annotated[
         str,
-        Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="What training runs call it."),
+        Field(
+            pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$", description="What training runs call it."
+        ),
     ]
     file: Annotated[
         Path | None,
@@ -40,29 +41,34 @@ class DatasetSettings(StrictModel):
         ),
     ] = None
     hf_hub_url: Annotated[
-        str | None,
+        HubId | None,
         Field(
-            pattern=HUB_ID,
             description="A data set of the Hugging Face hub (`owner/name`) in place of a file. It "
             "is loaded as it is when a run begins: a later change there trains nothing again.",
         ),
     ] = None
     ms_hub_url: Annotated[
-        str | None,
+        HubId | None,
         Field(
-            pattern=HUB_ID,
             description="The same of ModelScope.",
         ),
     ] = None
-    subset: Annotated[str | None, Field(description="Part of a hub's data set, by name.")] = None
-    folder: Annotated[str | None, Field(description="Folder in a hub's data set.")] = None
-    split: Annotated[
+    subset: Annotated[Words | None, Field(description="Part of a hub's data set, by name.")] = None
+    folder: Annotated[
         str | None,
+        Field(
+            pattern=r"^[^/.][^/]*(/[^/.][^/]*)*$",
+            description="Folder in a hub's data set.",
+            examples=["data/train"],
+        ),
+    ] = None
+    split: Annotated[
+        Words | None,
         Field(description="Split to train on: `train`, or a part such as `train[:10%]`."),
     ] = None
     num_samples: Annotated[
-        int | None,
-        Field(ge=1, description="Rows drawn at random; more than there are repeats some."),
+        Count | None,
+        Field(description="Rows drawn at random; more than there are repeats some."),
     ] = None
     # The guide writes `format`; LLaMA-Factory reads `formatting`. Either is understood.
     formatting: Annotated[
@@ -178,19 +184,24 @@ class DatasetSettings(StrictModel):
         if directory is None or self.file is None:
             return self
         # Absolute from here on: a plan must not depend on the directory that it is made in.
-        path, media = (Path(directory) / (given or "") for given in (self.file, self.media_dir))
+        path, media = (_absolute(directory, given) for given in (self.file, self.media_dir))
         if self.media_dir is not None and not media.is_dir():
             raise rule_error(f"media_dir {self.media_dir} is no folder", "correct the path")
         try:
             self._findings = find(
-                path.resolve(),
+                path,
                 self.layout,
-                media_folder=media.resolve(),
+                media_folder=media,
                 records=context.get("records"),
             )
         except DataFileError as error:
             raise rule_error(f"file {self.file} {error.rule}", error.way_out) from None
-        object.__setattr__(self, "file", path.resolve())
+        object.__setattr__(self, "file", path)
         if self.media_dir is not None:
-            object.__setattr__(self, "media_dir", media.resolve())
+            object.__setattr__(self, "media_dir", media)
         return self
+
+
+def _absolute(directory: str | Path, given: Path | None) -> Path:
+    """The place of what is named from the settings file, links followed as far as they lead."""
+    return Path(os.path.realpath(Path(directory) / (given or "")))

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from plan.evaluation import Measure
 from stack_configs.settings.questions import JsonObject, QuestionSettings
 from stack_configs.settings.rule import rule_error
-from stack_configs.settings.strict_model import StrictModel, Url
+from stack_configs.settings.strict_model import Count, StrictModel, Url, Words
 
 
 class RequirementSettings(StrictModel):
@@ -58,7 +58,7 @@ class JudgeSettings(RequirementSettings):
             "judge_key`."
         ),
     ]
-    model: Annotated[str, Field(min_length=1, description="Name of the judge there.")]
+    model: Annotated[Words, Field(description="Name of the judge there.")]
 
 
 class MeasuresSettings(StrictModel):
@@ -107,7 +107,7 @@ class EvaluationRowSettings(QuestionSettings):
     """A held-out question, written here."""
 
     system: Annotated[
-        str | None, Field(min_length=1, description="System prompt. Unset: the served model's.")
+        Words | None, Field(description="System prompt. Unset: the served model's.")
     ] = None
 
 
@@ -130,9 +130,8 @@ class EvaluationSettings(StrictModel):
     ] = 200
     measures: MeasuresSettings
     max_tokens: Annotated[
-        int,
+        Count,
         Field(
-            ge=1,
             description="Tokens of an answer at most, thoughts included; less where "
             "parameters.num_predict is.",
         ),

@@ -28,6 +28,9 @@ TYPE_RULES = {
 }
 """What a value must be, by the beginning of pydantic's name for the error."""
 
+MOST_EXPLAINED = 500
+"""A file with more problems is another kind of file."""
+
 Location = tuple[int | str, ...]
 
 
@@ -38,7 +41,11 @@ def find_problems(error: ValidationError) -> list[Problem]:
         if detail["type"] == "too_short" and detail["input"]:
             continue  # pydantic counts only the valid items; what ails the others is said already
         grouped.setdefault(_location_in_settings(detail), []).append(detail)
-    return [_problem(location, details) for location, details in grouped.items()]
+    explained = list(grouped.items())[:MOST_EXPLAINED]
+    problems = [_problem(location, details) for location, details in explained]
+    if more := len(grouped) - len(explained):
+        problems.append(Problem("settings", "", f"{more} more are wrong", "Correct these first"))
+    return problems
 
 
 def _problem(location: Location, details: Sequence[ErrorDetails]) -> Problem:
@@ -91,8 +98,13 @@ def _shown(value: Any) -> str:
         return "a section"
     if isinstance(value, list | tuple):
         return "a list"
-    # What stands before an @ may be a password.
-    return re.sub(r"[^\s/'\"]+@", "***@", repr(value))
+    # What stands before an @ may be a password. A word at a time: no long text takes long.
+    return re.sub(r"[^\s/'\"]+", _without_password, repr(value))
+
+
+def _without_password(word: re.Match[str]) -> str:
+    before, at, after = word[0].rpartition("@")
+    return f"***@{after}" if before and at else word[0]
 
 
 def _location_in_settings(detail: ErrorDetails) -> Location:

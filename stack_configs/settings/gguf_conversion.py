@@ -11,7 +11,7 @@ from stack_configs.settings.quantization import (
     Quantization,
 )
 from stack_configs.settings.rule import rule_error
-from stack_configs.settings.strict_model import StrictModel
+from stack_configs.settings.strict_model import Count, StrictModel
 
 
 class GgufConversionSettings(StrictModel):
@@ -32,7 +32,7 @@ class GgufConversionSettings(StrictModel):
         ),
     ] = False
     calibration_tokens: Annotated[
-        int,
+        Count,
         Field(
             ge=1024,
             description="Tokens of the last run's data, at most, that the importance matrix is "

@@ -5,7 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stack_configs.settings.rule import rule_error
-from stack_configs.settings.strict_model import Port, StrictModel
+from stack_configs.settings.strict_model import Count, EngineAddress, Gigabytes, Port, StrictModel
+
+MOST_DEVICES = 1024
+"""Far more than a host has; a container is told each of them by its number."""
 
 Hardware = Literal["cpu", "cuda", "rocm", "npu"]
 
@@ -14,13 +17,12 @@ class GpuSettings(StrictModel):
     """The accelerators that training and serving may use."""
 
     count: Annotated[
-        Annotated[int, Field(ge=1)] | Literal["all"],
+        Annotated[int, Field(ge=1, le=MOST_DEVICES)] | Literal["all"],
         Field(description="Devices to use, from the first on. With hardware npu, a number."),
     ] = "all"
     memory_gb: Annotated[
-        float | None,
+        Gigabytes | None,
         Field(
-            gt=0,
             description="Memory of one device, GB, for the estimates. Unset: as the driver tells.",
         ),
     ] = None
@@ -40,12 +42,13 @@ class ClusterSettings(StrictModel):
     its result on every host.
     """
 
-    nodes: Annotated[int, Field(ge=2, description="Hosts that train together.")]
+    nodes: Annotated[int, Field(ge=2, le=100_000, description="Hosts that train together.")]
     rank: Annotated[int, Field(ge=0, description="Which of them this one is; 0 leads.")]
     master_address: Annotated[
         str,
         Field(
-            pattern=r"^[A-Za-z0-9.:-]+$", description="Where the others reach the host of rank 0."
+            pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}$",
+            description="Where the others reach the host of rank 0.",
         ),
     ]
     master_port: Annotated[Port, Field(description="Port there; the same on every host.")] = 29500
@@ -64,13 +67,13 @@ class HostMinimumSettings(StrictModel):
     """What the host must have, or is refused. Unset: the guide's minimum, as advice (H1)."""
 
     cpu_cores: Annotated[
-        int | None, Field(ge=1, description="CPU cores that the engine has. Guide: 4.")
+        Count | None, Field(description="CPU cores that the engine has. Guide: 4.")
     ] = None
     memory_gb: Annotated[
-        float | None, Field(gt=0, description="Memory of the host, GB. Guide: 16.")
+        Gigabytes | None, Field(description="Memory of the host, GB. Guide: 16.")
     ] = None
     disk_gb: Annotated[
-        float | None, Field(gt=0, description="Free at the engine's data root, GB. Guide: 50.")
+        Gigabytes | None, Field(description="Free at the engine's data root, GB. Guide: 50.")
     ] = None
 
 
@@ -78,7 +81,7 @@ class LimitsSettings(StrictModel):
     """What no container of the stack may exceed."""
 
     memory_gb: Annotated[
-        float | None,
+        Gigabytes | None,
         Field(
             ge=0.1,
             description="Memory of each container, GB; one that needs more is ended. Unset: the "
@@ -87,7 +90,7 @@ class LimitsSettings(StrictModel):
     ] = None
     processes: Annotated[
         int,
-        Field(ge=64, description="Processes and threads of each step's container."),
+        Field(ge=64, le=4_194_304, description="Processes and threads of each step's container."),
     ] = 16384
 
 
@@ -95,9 +98,8 @@ class HostSettings(StrictModel):
     """The machine that the Docker engine runs on."""
 
     engine: Annotated[
-        str | None,
+        EngineAddress | None,
         Field(
-            pattern=r"^(unix|tcp|ssh)://.+$",
             description="Engine address, such as ssh://user@gpu-box. "
             "Unset: DOCKER_HOST, else the docker client's current context.",
             examples=["ssh://user@gpu-box"],
@@ -115,7 +117,7 @@ class HostSettings(StrictModel):
     cluster: ClusterSettings | None = None
     minimum: HostMinimumSettings = HostMinimumSettings()
     shm_size_gb: Annotated[
-        float, Field(gt=0, description="Shared memory of training containers, GB (F6).")
+        Gigabytes, Field(description="Shared memory of training containers, GB (F6).")
     ] = 16
     ipc: Annotated[
         Literal["private", "host"],

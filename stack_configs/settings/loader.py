@@ -1,6 +1,6 @@
 """Reads a settings file: strict YAML, strict models, and every problem at once."""
 
-import re
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -12,91 +12,14 @@ from stack_configs.settings.consistency import find_inconsistencies
 from stack_configs.settings.explanation import find_problems
 from stack_configs.settings.held_out import find_held_out_problems
 from stack_configs.settings.root import Settings
-
-
-class SettingsYaml(yaml.SafeLoader):
-    """YAML 1.2's view of scalars, and no key twice: PyYAML keeps the last one silently.
-
-    PyYAML follows YAML 1.1, where `1e-4` is text, `off` a boolean, `012` is ten, `1:30` is ninety
-    and `2024-01-01` a date.
-    """
-
-    yaml_implicit_resolvers = {
-        letter: [
-            (tag, pattern)
-            for tag, pattern in resolvers
-            if tag in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
-        ]
-        for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """A mapping as it is written, before `<<` brings in what it may override.
-
-        Raises `yaml.constructor.ConstructorError` for a key that is there twice, or is not text.
-        """
-        node = super().compose_mapping_node(anchor)
-        assert node is not None  # noqa: S101 - only a document may be empty
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key must be text", key_node.start_mark
-                )
-            if key_node.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key_node.value!r} is there twice", key_node.start_mark
-                )
-            seen.add(key_node.value)
-        return node
-
-    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
-        """A scalar that is what it looks like.
-
-        Raises `yaml.constructor.ConstructorError` for a tag that says otherwise, such as `!!int`.
-        """
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the tag {event.tag!r} before a value", event.start_mark
-            )
-        node: yaml.ScalarNode = super().compose_scalar_node(anchor)
-        return node
-
-
-SettingsYaml.add_implicit_resolver(
-    "tag:yaml.org,2002:bool",
-    re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"),
-    list("tTfF"),
-)
-SettingsYaml.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$"),
-    list("-+0123456789."),
-)
-SettingsYaml.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789")
-)
-
+from stack_configs.settings.settings_yaml import WAYS_OUT, SettingsYaml
+from stack_configs.settings.unfit_values import find_unfit_values
 
 EXTENSION = "x-"
 """How a key of the file's own begins: a place for anchors, which is no setting."""
 
-WAYS_OUT = {
-    "'\\t'": "Indent with spaces: YAML allows no tabs there",
-    "mapping values are not allowed": "Put a text that holds ': ' in quotes, or correct the "
-    "indentation",
-    "found unknown escape": "Write the text in single quotes, where a backslash is a backslash",
-    "is there twice": "Keep one of them",
-    "another document": "Keep one document: a stack has a file of its own",
-    "undefined alias": "Give it its anchor (&name) further up in the file, or quote a text that "
-    "begins with *",
-    "before a value": "Leave the tag out; quotes make a value a text",
-    "'@'": "Put a text that begins with it in quotes",
-    "'`'": "Put a text that begins with it in quotes",
-    "'%'": "Put a text that begins with it in quotes",
-}
-"""What helps against the commonest mistakes in YAML, by words of PyYAML's message."""
+MOST_BYTES = 1024 * 1024
+"""Of a settings file: a hundred models take a tenth."""
 
 
 def find_settings(name: str) -> Path:
@@ -111,8 +34,14 @@ def load_settings(path: Path, *, records: Path | None = None) -> Settings:
 
     Raises `SettingsError` with every problem of the file: unreadable, not YAML, or not allowed.
     """
+    document = _read(path)
+    return parse_settings(document, directory=path.parent, source=path.name, records=records)
+
+
+def _read(path: Path) -> Any:
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=SettingsYaml)  # noqa: S506 - a SafeLoader
+        text = _content(path).decode("utf-8-sig")
+        return yaml.load(text, Loader=SettingsYaml)  # noqa: S506 - a SafeLoader
     except OSError as error:
         there = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml"))) or "none"
         problem = Problem(
@@ -127,14 +56,22 @@ def load_settings(path: Path, *, records: Path | None = None) -> Settings:
         raise SettingsError(path.name, [problem]) from error
     except yaml.YAMLError as error:
         raise SettingsError(path.name, [_broken_yaml(error)]) from error
-    except RecursionError as error:
-        problem = Problem("the file", "", "sections inside sections without end", "Remove them")
-        raise SettingsError(path.name, [problem]) from error
-    except ValueError as error:
-        # Python reads no number of thousands of digits.
-        problem = Problem("the file", "", f"it holds no such number: {error}", "Correct it")
-        raise SettingsError(path.name, [problem]) from error
-    return parse_settings(document, directory=path.parent, source=path.name, records=records)
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises `OSError` for what is none or cannot be read, `SettingsError` for more than settings are.
+    """
+    if "\0" in str(path) or (path.exists() and not path.is_file()):
+        raise OSError(errno.EINVAL, "it is no file")
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        rule = f"it has more than {MOST_BYTES // 1024} KiB, which no settings need"
+        problem = Problem("the file", "", rule, "Name data in files of their own")
+        raise SettingsError(path.name, [problem])
+    return content
 
 
 def _broken_yaml(error: yaml.YAMLError) -> Problem:
@@ -158,6 +95,8 @@ def parse_settings(
         document = {
             key: value for key, value in document.items() if not str(key).startswith(EXTENSION)
         }
+    if problems := [*find_unfit_values(document)]:
+        raise SettingsError(source, problems)
     try:
         settings = Settings.model_validate(
             document, context={"directory": directory, "records": records}

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from plan import labels
 from stack_configs.settings.base_model import BaseModelSettings
 from stack_configs.settings.chat_templates import TRAINING_TEMPLATES, ChatTemplate
 from stack_configs.settings.evaluation import EvaluationSettings
@@ -25,7 +26,9 @@ RESERVED_RUN_NAMES = frozenset(
 class MergeSettings(StrictModel):
     """`llamafactory-cli export`: the adapter merged into its base model (E2)."""
 
-    export_size: Annotated[int, Field(ge=1, description="Largest weights file, GB.")] = 5
+    export_size: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Largest weights file, GB.")
+    ] = 5
     export_device: Annotated[
         Literal["cpu", "auto"], Field(description="auto: merge on the GPU where there is one.")
     ] = "cpu"
@@ -37,8 +40,11 @@ class OllamaModelSettings(StrictModel):
     name: Annotated[
         str | None,
         Field(
-            pattern=r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?(:[A-Za-z0-9][A-Za-z0-9._-]*)?$",
-            description="Served name. Unset: the model's own name.",
+            pattern=r"^([a-z0-9][a-z0-9_-]{0,79}/)?[a-z0-9][a-z0-9._-]{0,79}"
+            r"(:[A-Za-z0-9][A-Za-z0-9._-]{0,79})?$",
+            description="Served name, such as guide, guide:v2 or team/guide: each part of 80 "
+            "letters at most. Unset: the model's own name.",
+            examples=["my-model:v1"],
         ),
     ] = None
     system: Annotated[
@@ -62,6 +68,7 @@ class OllamaModelSettings(StrictModel):
         int,
         Field(
             ge=0,
+            le=1000,
             description="Superseded models that stay in Ollama, to go back to: output kept_models.",
         ),
     ] = 1
@@ -74,6 +81,17 @@ class OllamaModelSettings(StrictModel):
             examples=["0123456789abcdef"],
         ),
     ] = None
+
+    @field_validator("name")
+    @classmethod
+    def _out_of_the_stacks_own_namespace(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith(f"{labels.NAMESPACE}/"):
+            raise rule_error(
+                f"{labels.NAMESPACE}/ is for models that have not proved themselves yet",
+                "take another owner, or none",
+                value=repr(value),
+            )
+        return value
 
 
 class ModelSettings(StrictModel):

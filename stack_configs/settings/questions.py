@@ -6,7 +6,7 @@ from pydantic import Field, WithJsonSchema, model_validator
 
 from stack_configs.settings.data_files.tools import described_tools_problem
 from stack_configs.settings.rule import rule_error
-from stack_configs.settings.strict_model import StrictModel
+from stack_configs.settings.strict_model import StrictModel, Words
 
 JsonObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 
@@ -14,7 +14,7 @@ JsonObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 class ToolCallSettings(StrictModel):
     """A call of a tool that the answer must be."""
 
-    name: Annotated[str, Field(min_length=1, description="Of the tool.")]
+    name: Annotated[Words, Field(description="Of the tool.")]
     arguments: Annotated[
         JsonObject, Field(description="All of them, each with the value that it must have.")
     ] = {}
@@ -23,10 +23,10 @@ class ToolCallSettings(StrictModel):
 class QuestionSettings(StrictModel):
     """A question, and what is expected of the answer."""
 
-    prompt: Annotated[str, Field(min_length=1, description="What is asked.")]
-    expect: Annotated[
-        str | None, Field(min_length=1, description="Text that is expected of the answer.")
-    ] = None
+    prompt: Annotated[Words, Field(description="What is asked.")]
+    expect: Annotated[Words | None, Field(description="Text that is expected of the answer.")] = (
+        None
+    )
     tools: Annotated[
         tuple[JsonObject, ...],
         Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stack_configs.settings.ollama_parameters import demand_system_text
 from stack_configs.settings.rule import SECRET_KEY, rule_error
 from stack_configs.settings.run_spelling import OWNED_ARGUMENTS
 
@@ -90,13 +91,8 @@ def _require_one_way_to_share(run: TrainingRunSettings) -> None:
 
 def _require_what_other_steps_take(run: TrainingRunSettings) -> None:
     """What the merge, the API and Ollama are told as well must be what they can take."""
-    system = run.arguments.get("default_system")
-    if system is not None and (not isinstance(system, str) or '"""' in system):
-        raise rule_error(
-            f"arguments.default_system is {system!r}; it becomes the Modelfile's SYSTEM and "
-            'must be a text without """',
-            "write it as a quoted text with other quotation marks",
-        )
+    if (system := run.arguments.get("default_system")) is not None:
+        demand_system_text("arguments.default_system", system)
     if run.arguments.get("train_from_scratch") and run.finetuning_type != "full":
         raise rule_error(
             f"train_from_scratch with finetuning_type {run.finetuning_type}: the random "

@@ -1,11 +1,14 @@
 """Settings of what keeps running: Ollama server, LLaMA Board, API, TensorBoard (T1, T9, E1, E5)."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
 
 from stack_configs.settings.rule import SECRET_KEY, rule_error
 from stack_configs.settings.strict_model import BindAddress, Name, Port, StrictModel
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 OWNED_VARIABLES = frozenset({"OLLAMA_HOST", "OLLAMA_MODELS"})
 """Where the server listens and stores: ports, probes and volumes are planned for it."""
@@ -40,6 +43,11 @@ class OllamaServerSettings(StrictModel):
             raise rule_error(
                 f"it holds {', '.join(owned)}, which the stack sets itself",
                 "leave it out; the port on the host is ollama_server.port",
+            )
+        if wrong := [key for key in value if not VARIABLE.fullmatch(key)]:
+            raise rule_error(
+                f"{', '.join(map(repr, wrong))} is no name of a variable",
+                "write names such as OLLAMA_KEEP_ALIVE: letters, digits and _",
             )
         if secrets := sorted(key for key in value if SECRET_KEY.search(key)):
             raise rule_error(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stack_configs.settings.strict_model import StrictModel, Url
+from stack_configs.settings.strict_model import StrictModel, Url, Words
 
 Tracker = Literal["tensorboard", "wandb", "swanlab", "mlflow"]
 
@@ -13,9 +13,8 @@ class TrackersSettings(StrictModel):
     """Where figures of the training go. What a run reports to changes nothing of what it makes."""
 
     project: Annotated[
-        str | None,
+        Words | None,
         Field(
-            min_length=1,
             description="Project of W&B and SwanLab, experiment of MLflow. Unset: the model's "
             "name.",
         ),

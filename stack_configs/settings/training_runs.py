@@ -7,7 +7,7 @@ from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_valida
 from stack_configs.settings.release_arguments import RELEASE_ARGUMENTS, ArgumentValue
 from stack_configs.settings.run_rules import require_settings_that_fit
 from stack_configs.settings.run_spelling import Spelling, spell_run
-from stack_configs.settings.strict_model import Name, StrictModel
+from stack_configs.settings.strict_model import Count, Name, Seed, StrictModel
 from stack_configs.settings.trackers import Tracker
 
 Stage = Literal["pt", "sft", "rm", "ppo", "dpo", "kto"]
@@ -57,14 +57,12 @@ class TrainingRunSettings(StrictModel):
         str | None, Field(description="Name of the earlier run with stage rm; for stage ppo.")
     ] = None
 
-    cutoff_len: Annotated[int, Field(ge=16, description="Tokens kept per example.")] = 2048
-    max_samples: Annotated[
-        int | None, Field(ge=1, description="Rows of each data set at most.")
-    ] = None
-    num_train_epochs: Annotated[float, Field(gt=0, description="Times that every row is seen.")] = (
-        3.0
-    )
-    max_steps: Annotated[int | None, Field(ge=1, description="Overrides num_train_epochs.")] = None
+    cutoff_len: Annotated[Count, Field(ge=16, description="Tokens kept per example.")] = 2048
+    max_samples: Annotated[Count | None, Field(description="Rows of each data set at most.")] = None
+    num_train_epochs: Annotated[
+        float, Field(gt=0, le=1_000_000, description="Times that every row is seen.")
+    ] = 3.0
+    max_steps: Annotated[Count | None, Field(description="Overrides num_train_epochs.")] = None
     learning_rate: Annotated[float, Field(gt=0, lt=1, description="Peak learning rate.")] = 1e-4
     lr_scheduler_type: Annotated[
         Literal[
@@ -83,13 +81,13 @@ class TrainingRunSettings(StrictModel):
         Field(description="How the learning rate goes on from its peak."),
     ] = "cosine"
     warmup_steps: Annotated[
-        int, Field(ge=0, description="Steps until the learning rate is at its peak.")
+        int, Field(ge=0, le=2**31 - 1, description="Steps until the learning rate is at its peak.")
     ] = 0
     per_device_train_batch_size: Annotated[
-        int, Field(ge=1, description="Rows at a time on each device.")
+        Count, Field(description="Rows at a time on each device.")
     ] = 1
     gradient_accumulation_steps: Annotated[
-        int, Field(ge=1, description="Batches that make one step.")
+        Count, Field(description="Batches that make one step.")
     ] = 8
     precision: Annotated[
         Literal["bf16", "fp16", "fp32"], Field(description="Number format of the computation.")
@@ -100,20 +98,18 @@ class TrainingRunSettings(StrictModel):
             description="Compute some values again instead of keeping them: slower, less memory."
         ),
     ] = True
-    seed: Annotated[int, Field(description="Order of the rows, and what else is random.")] = 42
-    logging_steps: Annotated[
-        int, Field(ge=1, description="Steps between two lines of figures.")
-    ] = 10
+    seed: Annotated[Seed, Field(description="Order of the rows, and what else is random.")] = 42
+    logging_steps: Annotated[Count, Field(description="Steps between two lines of figures.")] = 10
     report_to: Annotated[
         tuple[Tracker, ...],
         Field(description="Trackers that are told how it goes; see trackers and tensorboard."),
     ] = ()
-    save_steps: Annotated[int, Field(ge=1, description="A killed run resumes from here.")] = 500
-    save_total_limit: Annotated[int, Field(ge=1, description="Checkpoints kept.")] = 2
+    save_steps: Annotated[Count, Field(description="A killed run resumes from here.")] = 500
+    save_total_limit: Annotated[Count, Field(description="Checkpoints kept.")] = 2
 
-    lora_rank: Annotated[int, Field(ge=1, description="Rank of the LoRA layers.")] = 8
+    lora_rank: Annotated[Count, Field(description="Rank of the LoRA layers.")] = 8
     lora_alpha: Annotated[
-        int | None, Field(ge=1, description="Scale of the LoRA layers. Unset: twice the rank.")
+        Count | None, Field(description="Scale of the LoRA layers. Unset: twice the rank.")
     ] = None
     lora_dropout: Annotated[
         float,
@@ -122,11 +118,12 @@ class TrainingRunSettings(StrictModel):
     lora_target: Annotated[
         str,
         Field(
-            description="Modules that get LoRA layers, separated by commas; all: every linear one."
+            min_length=1,
+            description="Modules that get LoRA layers, separated by commas; all: every linear one.",
         ),
     ] = "all"
     additional_target: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, Field(min_length=1)], ...],
         Field(description="Modules trained and saved whole beside the LoRA layers."),
     ] = ()
     quantization_bit: Annotated[
@@ -161,11 +158,15 @@ class TrainingRunSettings(StrictModel):
         ),
     ] = "auto"
     threads: Annotated[
-        int | None, Field(ge=1, description="OMP_NUM_THREADS. Unset: the libraries' own choice.")
+        Count | None, Field(description="OMP_NUM_THREADS. Unset: the libraries' own choice.")
     ] = None
     deadline_hours: Annotated[
         float,
-        Field(gt=0, description="A run that takes longer is stopped; the next up resumes it."),
+        Field(
+            ge=0.001,
+            le=100_000,
+            description="A run that takes longer is stopped; the next up resumes it.",
+        ),
     ] = 72
     arguments: Annotated[
         dict[str, ArgumentValue],

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stack_configs.settings.strict_model import StrictModel
+from stack_configs.settings.strict_model import AbsoluteFolder, StrictModel
 
 
 class VolumeSettings(StrictModel):
@@ -12,9 +12,8 @@ class VolumeSettings(StrictModel):
 
     retain: Annotated[bool, Field(description="Keep it on destroy; the next up adopts it.")] = False
     host_path: Annotated[
-        str | None,
+        AbsoluteFolder | None,
         Field(
-            pattern=r"^/.+",
             description="Absolute directory on the engine's host.",
             examples=["/srv/finetune"],
         ),

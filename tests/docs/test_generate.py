@@ -12,8 +12,8 @@ import yaml
 from docs import settings_reference, support_matrix
 from docs.generate import GENERATED
 from docs.settings_schema import editor_schema, schema
-from stack_configs.settings.loader import SettingsYaml
 from stack_configs.settings.root import Settings
+from stack_configs.settings.settings_yaml import SettingsYaml
 from tests.json_schema import faults
 
 PROJECT = Path(__file__).parents[2]

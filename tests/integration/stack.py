@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from stack_configs.settings.loader import SettingsYaml
+from stack_configs.settings.settings_yaml import SettingsYaml
 
 PROJECT = Path(__file__).parents[2]
 LABEL = "finetune-stack.stack"

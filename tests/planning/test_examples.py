@@ -11,7 +11,8 @@ from plan.host import HostFacts
 from plan.owner import Owner
 from planning.advice.advice import find_advice
 from planning.pipeline import plan_pipeline
-from stack_configs.settings.loader import SettingsYaml, load_settings, parse_settings
+from stack_configs.settings.loader import load_settings, parse_settings
+from stack_configs.settings.settings_yaml import SettingsYaml
 from tests.planning.conftest import step_of
 
 PROJECT = Path(__file__).parents[2]

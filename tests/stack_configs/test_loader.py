@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plan.problem import Problem, SettingsError
-from stack_configs.settings.loader import SettingsYaml, find_settings, load_settings
+from stack_configs.settings.loader import find_settings, load_settings
+from stack_configs.settings.settings_yaml import SettingsYaml
 
 Find = Callable[[Any], list[Problem]]
 COMMIT = "0123456789" * 4

@@ -15,7 +15,8 @@ from plan.owner import Owner
 from plan.problem import Problem, SettingsError
 from planning.advice.advice import find_advice
 from planning.pipeline import plan_pipeline
-from stack_configs.settings.loader import SettingsYaml, load_settings, parse_settings
+from stack_configs.settings.loader import load_settings, parse_settings
+from stack_configs.settings.settings_yaml import SettingsYaml
 
 CONFIGS = Path(__file__).parents[2] / "stack_configs"
 FILES = [CONFIGS / "dev.yaml", CONFIGS / "demo.yaml", CONFIGS / "examples/two-models.yaml"]

@@ -9,7 +9,8 @@ import yaml
 
 from docs.settings_schema import schema
 from plan.problem import SettingsError
-from stack_configs.settings.loader import SettingsYaml, load_settings
+from stack_configs.settings.loader import load_settings
+from stack_configs.settings.settings_yaml import SettingsYaml
 from tests.json_schema import faults
 from tests.stack_configs.operators_files import ACCEPTED, REFUSED, TEXT, Accepted, Change, Refused
 

@@ -25,8 +25,6 @@ def read_lines(file: BinaryIO) -> Iterator[Iterator[tuple[int, Any]]]:
     number = 0
     while batch := file.read(BATCH):
         batch += file.readline()
-        if number == 0:
-            batch = batch.removeprefix(b"\xef\xbb\xbf")
         lines = batch.split(b"\n")
         del batch
         if not lines[-1]:

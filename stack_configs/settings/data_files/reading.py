@@ -87,13 +87,10 @@ def demand_magic(head: bytes, suffix: str) -> None:
 
 def _read_json(file: io.BufferedReader) -> tuple[str, Iterator[Rows]]:
     """By its content, as the loader does: either kind may have either name."""
-    head = file.peek()
-    if head.removeprefix(BOM).lstrip(b" \t\r\n").startswith(b"["):
-        if head.startswith(BOM):
-            raise DataFileError(
-                "begins with a byte-order mark, which LLaMA-Factory's loader refuses in a list",
-                "save it as UTF-8 without one",
-            )
+    # The loader does not get to see a byte-order mark: what is sent begins behind it.
+    if file.peek().startswith(BOM):
+        file.read(len(BOM))
+    if file.peek().lstrip(b" \t\r\n").startswith(b"["):
         return "row", iter([read_array(file)])
     return "line", read_lines(file)
 
@@ -111,9 +108,11 @@ def _csv_rows(lines: Any) -> Rows:
     header = next(lines, None)
     if not header:
         raise DataFileError("has no line with the names of the columns")
-    if len(set(header)) < len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise DataFileError(f"names the column {twice!r} twice")
+    seen: set[str] = set()
+    for name in header:
+        if name in seen:
+            raise DataFileError(f"names the column {name!r} twice")
+        seen.add(name)
     began = lines.line_num
     for cells in lines:
         number, began = began + 1, lines.line_num
@@ -130,7 +129,7 @@ def _csv_rows(lines: Any) -> Rows:
 
 
 def _read_texts(file: io.RawIOBase) -> Iterator[Rows]:
-    with io.TextIOWrapper(io.BufferedReader(file, BUFFER), "utf-8") as text:
+    with io.TextIOWrapper(io.BufferedReader(file, BUFFER), "utf-8-sig") as text:
         lines = enumerate(text, start=1)
         yield _guarded((number, {"text": line.removesuffix("\n")}) for number, line in lines)
 
