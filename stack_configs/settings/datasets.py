@@ -1,6 +1,8 @@
 """Settings of the data sets: where the rows are, and how LLaMA-Factory is to read them (D1-D6)."""
 
+import difflib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -13,6 +15,7 @@ from stack_configs.settings.data_files.record import find
 from stack_configs.settings.dataset_columns import DatasetColumns, DatasetTags
 from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import Count, HubId, StrictModel, Words
+from stack_configs.settings.way_out import LONGEST_WORD
 
 SOURCES = ("file", "hf_hub_url", "ms_hub_url")
 
@@ -195,7 +198,8 @@ class DatasetSettings(StrictModel):
                 records=context.get("records"),
             )
         except DataFileError as error:
-            raise rule_error(f"file {self.file} {error.rule}", error.way_out) from None
+            way_out = error.way_out if path.exists() else _way_to(path, written=str(self.file))
+            raise rule_error(f"file {self.file} {error.rule}", way_out) from None
         object.__setattr__(self, "file", path)
         if self.media_dir is not None:
             object.__setattr__(self, "media_dir", media)
@@ -205,3 +209,21 @@ class DatasetSettings(StrictModel):
 def _absolute(directory: str | Path, given: Path | None) -> Path:
     """The place of what is named from the settings file, links followed as far as they lead."""
     return Path(os.path.realpath(Path(directory) / (given or "")))
+
+
+def _way_to(path: Path, *, written: str) -> str:
+    """What an operator may have meant by a file that is not there."""
+    if written.startswith("~") or "$" in written:
+        return "write the whole path: ~ and variables are taken as they are"
+    if "\\" in written:
+        return "write the path with /"
+    with suppress(OSError):
+        beside = {
+            name.lower(): file.name
+            for file in path.parent.iterdir()
+            for name in (file.stem, file.name)
+        }
+        written = path.name.lower()[:LONGEST_WORD]
+        if close := difflib.get_close_matches(written, beside, n=1, cutoff=0.8):
+            return f"did you mean {beside[close[0]]}"
+    return "correct the path or the file"

@@ -10,8 +10,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from plan.problem import Problem
+from stack_configs.settings.release_arguments import RELEASE_ARGUMENTS
 from stack_configs.settings.root import Settings
 from stack_configs.settings.rule import RULE, SECRET_KEY
+from stack_configs.settings.run_spelling import ELSEWHERE
+from stack_configs.settings.training_runs import TrainingRunSettings
 from stack_configs.settings.way_out import did_you_mean, find_way_out
 
 TYPE_RULES = {
@@ -27,6 +30,9 @@ TYPE_RULES = {
     "invalid_key": "a key must be text",
 }
 """What a value must be, by the beginning of pydantic's name for the error."""
+
+LONGEST_PATTERN = 40
+"""A longer one is for programs to read."""
 
 MOST_EXPLAINED = 500
 """A file with more problems is another kind of file."""
@@ -61,7 +67,9 @@ def _problem(location: Location, details: Sequence[ErrorDetails]) -> Problem:
     rule = " or ".join(dict.fromkeys(_rule(each) for each in details))
     field = _field_at(location)
     if kind == "string_pattern_mismatch" and field and field.description:
-        rule += f" ({field.description[:1].lower()}{field.description[1:].rstrip('.')})"
+        meant = f"{field.description[:1].lower()}{field.description[1:].rstrip('.')}"
+        is_readable = len(context["pattern"]) <= LONGEST_PATTERN
+        rule = f"{rule} ({meant})" if is_readable else f"must be written otherwise ({meant})"
     way_out = find_way_out(details, field, is_name=location[-1:] == ("name",))
     return Problem(key, _shown(detail["input"]), rule, way_out)
 
@@ -86,8 +94,20 @@ def _unknown_key(key: str, location: Location, value: Any) -> Problem:
         way_out = f"A secret never belongs in this file: `pulumi config set --secret {name}`"
         return Problem(key, "", "no such setting", way_out)
     shown = _shown(value) if isinstance(value, str | int | float | bool) else ""
-    way_out = did_you_mean(name, _fields_at(location[:-1]), also=_known_beside(location[:-1]))
+    known = _fields_at(location[:-1])
+    way_out = did_you_mean(name, known, also=_known_beside(location[:-1]))
+    if not way_out.startswith("Did you mean") and (place := _place_elsewhere(name)):
+        way_out = place
     return Problem(key, shown, "no such setting", way_out)
+
+
+def _place_elsewhere(name: str) -> str | None:
+    """Where an argument of LLaMA-Factory belongs that stands outside of a run."""
+    if name in ELSEWHERE:
+        return ELSEWHERE[name][1]
+    if name in RELEASE_ARGUMENTS or name in TrainingRunSettings.model_fields:
+        return "Write it into a training run, under models[].training_runs"
+    return None
 
 
 def _shown(value: Any) -> str:

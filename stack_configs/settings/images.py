@@ -105,7 +105,7 @@ class MirrorSettings(StrictModel):
         ),
     ] = None
     no_proxy: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.*\[:][A-Za-z0-9.*:\[\]/-]*$")], ...],
+        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.*\[:][A-Za-z0-9_.*:\[\]/-]*$")], ...],
         Field(
             description="Hosts, domains and networks that are reached without the proxy.",
             examples=[["localhost", ".example.org"]],

@@ -12,14 +12,14 @@ from stack_configs.settings.consistency import find_inconsistencies
 from stack_configs.settings.explanation import find_problems
 from stack_configs.settings.held_out import find_held_out_problems
 from stack_configs.settings.root import Settings
-from stack_configs.settings.settings_yaml import WAYS_OUT, SettingsYaml
+from stack_configs.settings.settings_yaml import FULL_WIDTH, WAYS_OUT, SettingsYaml
 from stack_configs.settings.unfit_values import find_unfit_values
 
 EXTENSION = "x-"
 """How a key of the file's own begins: a place for anchors, which is no setting."""
 
-MOST_BYTES = 1024 * 1024
-"""Of a settings file: a hundred models take a tenth."""
+MOST_BYTES = 512 * 1024
+"""Of a settings file: a hundred models take a fifth."""
 
 
 def find_settings(name: str) -> Path:
@@ -55,7 +55,7 @@ def _read(path: Path) -> Any:
         problem = Problem("the file", "", "not UTF-8 text", "Save it as UTF-8")
         raise SettingsError(path.name, [problem]) from error
     except yaml.YAMLError as error:
-        raise SettingsError(path.name, [_broken_yaml(error)]) from error
+        raise SettingsError(path.name, [_broken_yaml(error, text)]) from error
 
 
 def _content(path: Path) -> bytes:
@@ -74,17 +74,18 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _broken_yaml(error: yaml.YAMLError) -> Problem:
+def _broken_yaml(error: yaml.YAMLError, text: str) -> Problem:
     place = getattr(error, "problem_mark", None)
     line = f"line {place.line + 1}" if place else "the file"
     rule = getattr(error, "problem", None) or str(error)
     found = (way_out for words, way_out in WAYS_OUT.items() if words in rule)
-    return Problem(
-        line,
-        "",
-        f"not readable as YAML: {rule}",
-        next(found, "Correct that line, or the one above"),
-    )
+    otherwise = "Correct that line, or the one above"
+    if place:
+        # An error shows where the next line begins.
+        near = "".join(text.split("\n")[max(place.line - 1, 0) : place.line + 1])
+        if typed := [character for character in near if character in FULL_WIDTH]:
+            otherwise = f"Type {FULL_WIDTH[typed[0]]} for {typed[0]!r}, here or a line above"
+    return Problem(line, "", f"not readable as YAML: {rule}", next(found, otherwise))
 
 
 def parse_settings(

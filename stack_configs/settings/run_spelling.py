@@ -198,6 +198,8 @@ def _meaning(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     match key, value:
         case ("dataset", _):
             yield "datasets", _listed(value)
+        case ("eval_dataset", None):
+            return
         case ("eval_dataset", _):
             yield "eval_datasets", _listed(value)
         case ("datasets" | "eval_datasets" | "additional_target" | "report_to", str()):

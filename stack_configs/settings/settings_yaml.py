@@ -171,3 +171,15 @@ WAYS_OUT = {
     "'%'": "Put a text that begins with it in quotes",
 }
 """What helps against the commonest mistakes in YAML, by words of PyYAML's message."""
+
+FULL_WIDTH = {
+    "\uff1a": "':'",
+    "\uff0c": "','",
+    "\u201c": "'\"'",
+    "\u201d": "'\"'",
+    "\uff3b": "'['",
+    "\uff3d": "']'",
+    "\u3000": "a plain space",
+    "\u00a0": "a plain space",
+}
+"""What an editor or a keyboard may put in the place of YAML's own signs."""

@@ -9,6 +9,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 NUMBER_KINDS = {"int_parsing", "int_type", "float_parsing", "float_type"}
+LONGEST_WORD = 100
+"""No setting's name or word is as long; comparing longer ones takes long."""
 LIST_KINDS = {"tuple_type", "list_type"}
 
 
@@ -25,8 +27,10 @@ def did_you_mean(given: str, known: Sequence[str], also: Iterable[str] = ()) -> 
 
     Those that are `also` known are too many to be listed.
     """
-    if close := difflib.get_close_matches(given, [*known, *also], n=1, cutoff=0.7):
-        return f"Did you mean {close[0]}"
+    words = [*known, *also]
+    for spelt in (given, given.lower()) if len(given) <= LONGEST_WORD else ():
+        if close := difflib.get_close_matches(spelt, words, n=1, cutoff=0.7):
+            return f"Did you mean {close[0]}"
     return f"Use one of: {', '.join(known)}" if known else "Remove it"
 
 
@@ -53,8 +57,8 @@ def _ways_out(
         )
     if kinds & LIST_KINDS and isinstance(value, str | int | float):
         yield f"Write it as a list: [{value}]" if _is_plain(value) else "Write it as a list"
-    if kinds & NUMBER_KINDS and isinstance(value, str) and (number := _number_in(value)):
-        yield f"Write {number}: a number alone, in the unit that the key has"
+    if kinds & NUMBER_KINDS and isinstance(value, str):
+        yield from _numbers_in(value)
     if "string_pattern_mismatch" in kinds and isinstance(value, str):
         pattern = details[-1].get("ctx", {}).get("pattern", "")
         if meant := _meant(value, pattern, is_name=is_name):
@@ -63,18 +67,21 @@ def _ways_out(
             yield f"Give a value such as {field.examples[0]}"
 
 
-def _number_in(text: str) -> str | None:
-    """`16GB` and `1,000` hold the number that is meant."""
-    found = re.fullmatch(r"\s*(-?\d+(?:[,_' ]\d{3})*(?:\.\d+)?)\s*[A-Za-z%]*\s*", text)
-    return re.sub(r"[,_' ]", "", found[1]) if found else None
+def _numbers_in(text: str) -> Iterator[str]:
+    """`16GB` and `1,000` hold the number that is meant, `4k` does not."""
+    if re.fullmatch(r"\s*[\d.]+\s*[kKmM]\s*", text):
+        yield "Write the number in full, such as 4096"
+    elif found := re.fullmatch(r"\s*(-?\d+(?:[,_' ]\d{3})*(?:\.\d+)?)\s*[A-Za-z%]*\s*", text):
+        number = re.sub(r"[,_' ]", "", found[1])
+        yield f"Write {number}: a number alone, in the unit that the key has"
 
 
 def _meant(text: str, pattern: str, *, is_name: bool) -> str | None:
     """What an operator may have meant by a text that does not match, if that does."""
     without_scheme = text.partition("://")[2].rstrip("/")
     candidates = [
-        # A page of the hub, whose last two words are the model's id.
-        "/".join(without_scheme.split("/")[-2:]) if without_scheme.count("/") > 1 else "",
+        # A page of the hub: its site, perhaps `models`, then the id.
+        "/".join([part for part in without_scheme.split("/")[1:] if part != "models"][:2]),
         without_scheme,
         text.strip().rstrip("/"),
         text.lower(),

@@ -50,8 +50,8 @@ def test_every_section_has_a_table() -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        "| `count` | a whole number from 1 or `all` | `all` | ",
-        "| `memory_gb` | a number above 0 | unset | ",
+        "| `count` | a whole number from 1 to 1024 or `all` | `all` | ",
+        "| `memory_gb` | a number from 0.001 to 1000000 | unset | ",
         "| `output` | section [`volumes.data`](#volumesdata) | `retain: true` | ",
         "| `datasets` | list of section [`datasets[]`](#datasets) | required | ",
         "| `lora_dropout` | a number from 0 below 1 | `0.0` | ",

@@ -536,7 +536,7 @@ REFUSED: dict[str, Refused] = {
         f"{MODEL}.model_name_or_path",
         "'x'",
         "no such setting",
-        "Use one of: name",
+        "Set base_model.hub of the model",
     ),
     "token in the file": Refused(
         add("hub_token: hf_abc\n"),
@@ -572,7 +572,7 @@ REFUSED: dict[str, Refused] = {
         "datasets[0]",
         "",
         "~/alpaca.json does not exist",
-        "Correct the path",
+        "Write the whole path: ~",
         False,
     ),
     "data set of nobody": Refused(
@@ -673,19 +673,18 @@ REFUSED: dict[str, Refused] = {
     ),
     "nested without end": Refused(
         lambda text: "x: " + "[" * 5000,
-        "the file",
+        "line 1",
         "",
         "without end",
-        "Remove them",
+        "nothing lies deeper than 40",
         False,
     ),
     "number of thousands of digits": Refused(
         swap("1e-4", "9" * 5000),
-        "the file",
-        "",
-        "no such number",
-        "Correct it",
-        False,
+        f"{RUN}.learning_rate",
+        "inf",
+        "finite number",
+        "Give a value",
     ),
 }
 """By what is wrong with it."""

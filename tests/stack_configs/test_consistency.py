@@ -182,7 +182,8 @@ class TestRuns:
             ({"fsdp": "full_shard", "offload": "optimizer"}, "or nothing"),
             ({"stage": "ppo"}, "stage ppo needs a reward_model"),
             ({"arguments": {"default_system": 7}}, "must be a text"),
-            ({"arguments": {"default_system": 'a """ b'}}, "must be a text"),
+            ({"arguments": {"default_system": 'a """ b'}}, "a Modelfile cannot quote"),
+            ({"arguments": {"default_system": "你好\u3000世界"}}, "U+3000 (ideographic space)"),
             (
                 {"arguments": {"train_from_scratch": True}},
                 "train_from_scratch with finetuning_type",

@@ -109,7 +109,7 @@ class TestFile:
             ("a: 1\nb: 2\na: 3\n", "line 3"),
             ("a:\n  b: 1\n  b: 2\n", "'b' is there twice"),
             ("? [a]\n: 1\n", "a key must be text"),
-            ("a: !!python/object/apply:os.system ['true']\n", "could not determine"),
+            ("a: !!python/object/apply:os.system ['true']\n", "the tag"),
             ("a: *nowhere\n", "undefined alias"),
             ("a: \x01\n", "not readable as YAML"),
         ],

@@ -12,7 +12,13 @@ from plan.problem import SettingsError
 from stack_configs.settings.loader import load_settings
 from stack_configs.settings.settings_yaml import SettingsYaml
 from tests.json_schema import faults
-from tests.stack_configs.operators_files import ACCEPTED, REFUSED, TEXT, Accepted, Change, Refused
+from tests.stack_configs import operators_files, operators_habits
+from tests.stack_configs.operators_files import TEXT, Accepted, Change, Refused
+
+ACCEPTED = operators_files.ACCEPTED | operators_habits.ACCEPTED
+REFUSED = operators_files.REFUSED | operators_habits.REFUSED
+assert len(ACCEPTED) == len(operators_files.ACCEPTED) + len(operators_habits.ACCEPTED)
+assert len(REFUSED) == len(operators_files.REFUSED) + len(operators_habits.REFUSED)
 
 AS_TEXTS = {"yes", "off", "number in quotes"}
 """Taken as what they mean, and yet underlined in an editor: a schema wants the value itself."""
@@ -77,7 +83,11 @@ class TestSchema:
 
     @pytest.mark.parametrize(
         "file",
-        [file for name, file in ACCEPTED.items() if name not in AS_TEXTS and name[:6] != "format"],
+        [
+            file
+            for name, file in operators_files.ACCEPTED.items()
+            if name not in AS_TEXTS and name[:6] != "format"
+        ],
         ids=[name for name in ACCEPTED if name not in AS_TEXTS and name[:6] != "format"],
     )
     def test_it_takes_what_the_loader_takes(self, file: Accepted, directory: Path) -> None:

@@ -75,6 +75,16 @@ GOOD: dict[str, Good] = {
         examples=2,
         text=TRAINED,
     ),
+    "json_list_with_mark": Good(
+        files={"a.json": b"\xef\xbb\xbf" + json.dumps([ANSWERED]).encode()},
+        examples=1,
+        text=TRAINED,
+    ),
+    "csv_with_mark": Good(
+        files={"a.csv": b"\xef\xbb\xbfinstruction,output\nWhat is it?,A stack.\n"},
+        examples=1,
+        text=TRAINED,
+    ),
     "lines_called_json": Good(files={"a.json": lines(ANSWERED)}, examples=1, text=TRAINED),
     "list_called_jsonl": Good(files={"a.jsonl": json.dumps([ANSWERED])}, examples=1, text=TRAINED),
     "several_rows_in_a_line": Good(
@@ -212,6 +222,13 @@ GOOD: dict[str, Good] = {
     ),
     "txt": Good(
         files={"a.txt": "One line.\r\n\nAnother.\n"}, stage="pt", examples=3, text="One line."
+    ),
+    "txt_with_mark": Good(
+        # The first text begins with what the operator sees, and not with the mark.
+        files={"a.txt": b"\xef\xbb\xbfOne line.\n"},
+        stage="pt",
+        examples=1,
+        text="<|begin_of_text|>One line.",
     ),
     "folder": Good(
         files={"many/a.jsonl": lines(ANSWERED), "many/b.json": json.dumps([ANSWERED])},
@@ -576,13 +593,6 @@ BAD: dict[str, Bad] = {
     "list_left_open": Bad(
         content="[" + json.dumps(ANSWERED),
         said="is not valid JSON (line 1, character 54: Expecting ',' or ']')",
-        suffix=".json",
-        settings=ALPACA,
-        raises="JSON parse error",
-    ),
-    "list_with_a_mark": Bad(
-        content=b"\xef\xbb\xbf" + json.dumps([ANSWERED]).encode(),
-        said="begins with a byte-order mark",
         suffix=".json",
         settings=ALPACA,
         raises="JSON parse error",
