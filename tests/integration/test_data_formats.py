@@ -192,6 +192,7 @@ def test_what_is_registered_is_trained(
     assert "error" not in answer, answer["error"]
     assert answer["examples"] == case.examples
     assert case.text in answer["texts"][0][0]
+    assert "\ufeff" not in answer["texts"][0][0]
 
 
 def test_columns_of_a_row_all_reach_the_prompt(answers: Mapping[str, Any]) -> None:

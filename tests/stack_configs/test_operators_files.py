@@ -88,7 +88,11 @@ class TestSchema:
             for name, file in operators_files.ACCEPTED.items()
             if name not in AS_TEXTS and name[:6] != "format"
         ],
-        ids=[name for name in ACCEPTED if name not in AS_TEXTS and name[:6] != "format"],
+        ids=[
+            name
+            for name in operators_files.ACCEPTED
+            if name not in AS_TEXTS and name[:6] != "format"
+        ],
     )
     def test_it_takes_what_the_loader_takes(self, file: Accepted, directory: Path) -> None:
         assert faults(read(file.change, directory), schema(), schema()) == []

@@ -228,7 +228,7 @@ GOOD: dict[str, Good] = {
         files={"a.txt": b"\xef\xbb\xbfOne line.\n"},
         stage="pt",
         examples=1,
-        text="<|begin_of_text|>One line.",
+        text="One line.<|end_of_text|>",
     ),
     "folder": Good(
         files={"many/a.jsonl": lines(ANSWERED), "many/b.json": json.dumps([ANSWERED])},
