@@ -10,6 +10,7 @@ SECTIONS = {
     "models": "Models",
     "training": "Training",
     "changes": "What changed",
+    "evaluation": "Evaluation",
     "parity": "Parity with the training",
     "memory": "GPU memory",
     "graph": "Graph",
@@ -36,6 +37,7 @@ def html_of(page: Page) -> str:
 def _sections(page: Page) -> Iterator[tuple[str, str]]:
     """Those that there is something to say in."""
     has: Mapping[str, Sized] = {
+        "evaluation": page.evaluations,
         "parity": page.compared,
         "memory": page.memory,
         "settings": page.settings,

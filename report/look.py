@@ -16,7 +16,7 @@ from runtime.survey import take_survey
 
 KEPT_TEXTS = (
     *("*.yaml", "trainer_log.jsonl", "trainer_state.json", "all_results.json"),
-    *(paths.MARKER, paths.FETCHED, paths.DATASET_INFO),
+    *(paths.MARKER, paths.FETCHED, paths.DATASET_INFO, paths.EVALUATION_RECORD),
 )
 """Files of an artefact that say how it was made and what came out."""
 
@@ -104,6 +104,7 @@ def _roots(state: StackState) -> tuple[str, ...]:
     return (
         *(f"{volume}/{paths.RUNS.name}" for volume in sorted(volumes)),
         str(paths.SERVED_MARKERS),
+        str(paths.EVALUATIONS / state.owner.stack),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import yaml
 
 from plan.step import DatasetRegistrationStep
+from report.evaluations import EvaluationView, evaluation_views
 from report.graph import Graph, graph_of
 from report.look import HostSight
 from report.models import ModelView, model_views
@@ -30,6 +31,7 @@ class Page:
     steps: tuple[StepRow, ...]
     runs: tuple[RunView, ...]
     models: tuple[ModelView, ...]
+    evaluations: tuple[EvaluationView, ...]
     memory: tuple[tuple[str, str, str], ...]
     """Run, foretold and measured."""
     settings: tuple[tuple[str, str], ...]
@@ -70,6 +72,7 @@ def page_of(state: StackState, sight: HostSight, *, now: datetime) -> Page:
         steps=steps,
         runs=runs,
         models=models,
+        evaluations=tuple(evaluation_views(state, sight.survey)),
         memory=tuple(memory_rows(state)),
         settings=tuple(_settings(state)),
         facts=tuple(_facts(state, sight)),
