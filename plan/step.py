@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from plan import paths
 from plan.container import Container, Mount
@@ -28,6 +28,19 @@ Noun = Literal[
     "served-models",
 ]
 """What a step is: the first argument of its program, and the end of its resource's name."""
+
+CONTAINER_NOUNS: Final[tuple[Noun, ...]] = (
+    "accelerator-check",
+    "base-model",
+    "training-run",
+    "merge",
+    "chat-encoding",
+    "gguf-conversion",
+    "calibration-text",
+    "importance-matrix",
+    "quantization",
+)
+"""Steps that run in a container of their own and leave an artefact: one program for all."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,6 @@ from plan.survey import Survey
 from report.state import StackState, Step
 from report.traces import Trace, trace_of
 
-MADE_BY = ("base-model", "training-run", "merge", "chat-encoding", "gguf-conversion")
-
 
 @dataclass(frozen=True, kw_only=True)
 class HubOrigin:
@@ -94,7 +92,11 @@ def lineages(state: StackState, survey: Survey) -> list[Lineage]:
 def _lineage(state: StackState, survey: Survey, serve: Step) -> Lineage:
     needed = _needed(state, serve)
     steps = tuple(
-        step for step in state.steps if step.noun in MADE_BY and step.resource.urn in needed
+        step
+        for step in state.steps
+        if isinstance(step.plan, ContainerStepPlan)
+        and step.noun != "accelerator-check"
+        and step.resource.urn in needed
     )
     plan = serve.plan
     assert isinstance(plan, OllamaModelStep)  # noqa: S101 - what `lineages` asks for

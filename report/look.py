@@ -14,6 +14,9 @@ from runtime.docker.engine import Engine, in_parallel
 from runtime.failure import MissingError
 from runtime.survey import take_survey
 
+TRAINING = ("base-model", "training-run", "merge")
+"""Steps in the image that trains: the converter's may be the operator's own."""
+
 KEPT_TEXTS = (
     *("*.yaml", "trainer_log.jsonl", "trainer_state.json", "all_results.json"),
     *(paths.MARKER, paths.FETCHED, paths.DATASET_INFO, paths.EVALUATION_RECORD),
@@ -81,7 +84,7 @@ def digest_host(state: StackState, wanted: Sequence[str]) -> Survey:
 def image_with_python(state: StackState) -> str:
     """The image that trains. Raises `StateError` for a stack that has no step in a container."""
     plans = state.plans(ContainerStepPlan)
-    image = next((plan.container.image for plan in plans if plan.noun != "gguf-conversion"), None)
+    image = next((plan.container.image for plan in plans if plan.noun in TRAINING), None)
     if image is None:
         raise StateError(
             f"the stack {state.stack} has no model in its state: it has not come up yet. "

@@ -15,18 +15,20 @@ from plan.codec import DecodeError, decode
 from plan.container import Mount
 from plan.ollama_model import OllamaModelResult, OllamaModelStep
 from plan.owner import Owner
-from plan.step import ContainerStepPlan, DatasetRegistrationStep, HostClaimStep, Request, StepPlan
+from plan.step import (
+    CONTAINER_NOUNS,
+    ContainerStepPlan,
+    DatasetRegistrationStep,
+    HostClaimStep,
+    Request,
+    StepPlan,
+)
 
 PROGRAM = ("-m", "runtime")
 KINDS: Mapping[str, type[StepPlan]] = {
     "host-claim": HostClaimStep,
     "dataset-registration": DatasetRegistrationStep,
-    "accelerator-check": ContainerStepPlan,
-    "base-model": ContainerStepPlan,
-    "training-run": ContainerStepPlan,
-    "merge": ContainerStepPlan,
-    "chat-encoding": ContainerStepPlan,
-    "gguf-conversion": ContainerStepPlan,
+    **dict.fromkeys(CONTAINER_NOUNS, ContainerStepPlan),
     "ollama-model": OllamaModelStep,
 }
 """What the requests of each program hold; of the programs that are told of."""

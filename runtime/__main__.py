@@ -7,6 +7,7 @@ import importlib
 import sys
 from collections.abc import Mapping
 
+from plan.step import CONTAINER_NOUNS
 from runtime.program import run_program
 
 MODULES: Mapping[str, str] = {
@@ -14,15 +15,7 @@ MODULES: Mapping[str, str] = {
     "leftovers": "runtime.steps.leftovers",
     "service-start": "runtime.serving.service_start",
     "dataset-registration": "runtime.steps.dataset_registration",
-    "accelerator-check": "runtime.steps.container_step",
-    "base-model": "runtime.steps.container_step",
-    "training-run": "runtime.steps.container_step",
-    "merge": "runtime.steps.container_step",
-    "chat-encoding": "runtime.steps.container_step",
-    "gguf-conversion": "runtime.steps.container_step",
-    "calibration-text": "runtime.steps.container_step",
-    "importance-matrix": "runtime.steps.container_step",
-    "quantization": "runtime.steps.container_step",
+    **dict.fromkeys(CONTAINER_NOUNS, "runtime.steps.container_step"),
     "ollama-model": "runtime.serving.ollama_model",
     "served-models": "runtime.serving.served_models",
 }

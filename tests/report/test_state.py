@@ -1,13 +1,15 @@
 """What an export tells, and what is none."""
 
 import json
+from typing import Any
 
 import pytest
 
 from plan.ollama_model import OllamaModelStep
 from plan.step import ContainerStepPlan
+from report.lineage import lineages
 from report.state import StateError, read_state
-from tests.report.conftest import OWNER, exported
+from tests.report.conftest import OWNER, exported, sight_of
 
 
 def test_every_step_is_read_in_the_words_of_the_plan(planned) -> None:
@@ -23,6 +25,27 @@ def test_every_step_is_read_in_the_words_of_the_plan(planned) -> None:
     assert state.settings == settings
     assert state.updated is not None
     assert state.updated.isoformat() == "2026-09-21T15:06:41+00:00"
+
+
+def test_no_step_is_left_out_of_the_page_and_the_provenance(planned) -> None:
+    """A stack with every step that a model can be made by."""
+
+    def quantized(document: dict[str, Any]) -> None:
+        document["models"][0]["gguf_conversion"] = {
+            "quantization": "IQ4_XS",
+            "importance_matrix": True,
+        }
+
+    plan, settings = planned(quantized)
+    nouns = [step.noun for step in plan.models[0].steps]
+    assert {"calibration-text", "importance-matrix", "quantization"} <= set(nouns)
+    state = read_state(exported(plan, settings))
+    assert [step.noun for step in state.steps if "guide" in step.plan.name] == [
+        *nouns,
+        "ollama-model",
+    ]
+    (guide, _) = lineages(state, sight_of(plan).survey)
+    assert [step.noun for step in guide.steps] == nouns
 
 
 def test_the_volumes_are_those_that_the_steps_mount(planned) -> None:
