@@ -397,7 +397,7 @@ class TestReport:
     def test_it_has_the_settings_and_the_times(self, stack: Stack, report: Path, browser: Browser):
         with browser.page(LOOKS[0]) as page:
             page.goto(report.as_uri())
-            assert "learning_rate: 0.003" in page.locator("#settings").inner_text()
+            assert "learning_rate: 0.003" in page.locator("#settings").inner_text(), "it is open"
             row = page.locator(
                 f"#step-pipeline-{step(stack, 'sft')[len(stack.physical_name) + 1 :]}"
             )
