@@ -46,6 +46,18 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("report") / "index.html"
 
 
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An operator's key that signs."""
+    path = tmp_path_factory.mktemp("key") / "signing.pem"
+    subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "ed25519", "-out", path],
+        check=True,
+        capture_output=True,
+    )
+    return path
+
+
 def ask(stack: Stack, prompt: str) -> str:
     """The served model's answer, over the published port."""
     reply = httpx.post(
@@ -453,16 +465,6 @@ def flip_one_bit(stack: Stack, engine: Engine, *patterns: str) -> list[str]:
 
 class TestProvenance:
     """Where the model comes from, signed, and every byte that is not as it was (O3)."""
-
-    @pytest.fixture(scope="class")
-    def key(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        path = tmp_path_factory.mktemp("key") / "signing.pem"
-        subprocess.run(
-            ["openssl", "genpkey", "-algorithm", "ed25519", "-out", path],
-            check=True,
-            capture_output=True,
-        )
-        return path
 
     @pytest.mark.capability("O3")
     def test_what_was_signed_is_what_is_there(self, stack: Stack, report: Path, key: Path):
