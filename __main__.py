@@ -21,15 +21,15 @@ from runtime.docker.connection import engine_address
 from runtime.host.look import HostLook
 from stack_configs.settings.data_files.record import records_folder
 from stack_configs.settings.loader import find_settings, load_settings
+from stack_configs.settings.stack_values import judge_stack_values
 
 config = pulumi.Config()
 secrets = {name: config.require_secret(name) for name in secret.VARIABLES if config.get(name)}
 owner = Owner(stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
 try:
-    settings = load_settings(
-        find_settings(config.get("stack_config") or pulumi.get_stack()),
-        records=records_folder(os.environ),
-    )
+    judge_stack_values(owner.stack, {name: config.get(name) or "" for name in secrets})
+    file = find_settings(config.get("stack_config") or pulumi.get_stack())
+    settings = load_settings(file, records=records_folder(os.environ))
     # A preview that judges the plan alone asks no engine, not even whether it is there.
     is_unseen = settings.host.check == "plan_only" and pulumi.runtime.is_dry_run()
     look = HostLook(

@@ -240,6 +240,14 @@ class TestMistakes:
     def test_an_unknown_environment(self) -> None:
         assert "Choose one of: demo, dev" in refusal("nowhere")
 
+    def test_a_secret_of_two_lines_and_a_stack_without_end(self) -> None:
+        said = refusal("demo", stack="s" * 90, secrets={"hub_token": "hf_private\n"})
+        assert "hf_private" not in said
+        assert [line.partition(":")[0] for line in said.splitlines()[1:]] == [
+            f"  - the stack's name is finetune-stack-{'s' * 90}",
+            "  - hub_token",
+        ]
+
     def test_several_wrong_settings(self, settings_file: Callable[..., str]) -> None:
         def change(document: dict[str, Any]) -> None:
             document["models"][0]["template"] = "llama33"

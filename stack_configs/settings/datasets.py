@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, Field, PrivateAttr, ValidationInfo, model_validator
 
 from stack_configs.settings.data_files.check import Findings
-from stack_configs.settings.data_files.failure import DataFileError
+from stack_configs.settings.data_files.failure import DataFileError, DataFileMissingError
 from stack_configs.settings.data_files.layout import PLACEHOLDERS, Formatting, Layout, Tags
 from stack_configs.settings.data_files.record import find
 from stack_configs.settings.dataset_columns import DatasetColumns, DatasetTags
@@ -188,7 +188,7 @@ class DatasetSettings(StrictModel):
             return self
         # Absolute from here on: a plan must not depend on the directory that it is made in.
         path, media = (_absolute(directory, given) for given in (self.file, self.media_dir))
-        if self.media_dir is not None and not media.is_dir():
+        if self.media_dir is not None and not os.path.isdir(media):  # noqa: PTH112 - of any length
             raise rule_error(f"media_dir {self.media_dir} is no folder", "correct the path")
         try:
             self._findings = find(
@@ -198,7 +198,8 @@ class DatasetSettings(StrictModel):
                 records=context.get("records"),
             )
         except DataFileError as error:
-            way_out = error.way_out if path.exists() else _way_to(path, written=str(self.file))
+            is_missing = isinstance(error, DataFileMissingError)
+            way_out = _way_to(path, written=str(self.file)) if is_missing else error.way_out
             raise rule_error(f"file {self.file} {error.rule}", way_out) from None
         object.__setattr__(self, "file", path)
         if self.media_dir is not None:

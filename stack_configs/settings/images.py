@@ -1,5 +1,6 @@
 """Settings of the images: what is built, from what, and through which mirrors (F1-F4, F8)."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -138,6 +139,6 @@ class ImagesSettings(StrictModel):
         if value is None or directory is None:
             return value
         path = Path(directory) / value
-        if path.suffix and not path.exists():
+        if path.suffix and not os.path.exists(path):  # noqa: PTH110 - of any length
             raise rule_error(f"file {value} does not exist", "correct the path or remove it")
         return str(path)

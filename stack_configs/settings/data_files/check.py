@@ -8,7 +8,7 @@ from typing import Any
 from plan.identity import digest_of_files, file_digest
 from stack_configs.settings.data_files.columns import BOOLEANS, CsvColumns, JsonColumns
 from stack_configs.settings.data_files.conversations import OpenAiRows, ShareGptRows
-from stack_configs.settings.data_files.failure import DataFileError
+from stack_configs.settings.data_files.failure import DataFileError, DataFileMissingError
 from stack_configs.settings.data_files.layout import Layout
 from stack_configs.settings.data_files.media import Media
 from stack_configs.settings.data_files.reading import (
@@ -88,7 +88,7 @@ def data_files(path: Path) -> list[Path]:
     Raises `DataFileError` for what LLaMA-Factory does not read.
     """
     if not path.exists():
-        raise DataFileError("does not exist")
+        raise DataFileMissingError
     if not path.is_dir():
         files = [path]
     elif not (files := sorted(path.iterdir())):

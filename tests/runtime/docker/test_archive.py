@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.docker.archive import CHUNK, tar_stream
+from runtime.docker.archive import CHUNK, FileFrom, tar_stream
 from runtime.failure import StepError
 
 
@@ -53,3 +53,10 @@ def test_a_file_that_shrinks_while_it_is_sent_is_an_error(tmp_path: Path):
     file.write_bytes(b"")
     with pytest.raises(StepError, match="became shorter"):
         list(stream)
+
+
+def test_a_file_is_sent_from_where_it_is_to_begin(tmp_path: Path) -> None:
+    file = tmp_path / "marked.json"
+    file.write_bytes(b"\xef\xbb\xbf" + b"x" * CHUNK)
+    sent = members(b"".join(tar_stream({"a.json": FileFrom(file, 3)})))
+    assert sent["a.json"] == b"x" * CHUNK

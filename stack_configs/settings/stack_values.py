@@ -1,0 +1,40 @@
+"""What `pulumi config` and `pulumi stack init` hold, judged as the settings file is."""
+
+from collections.abc import Iterator, Mapping
+
+from plan.problem import Problem, SettingsError
+
+LONGEST_STACK = 80
+"""Characters of project and stack: Ollama takes no longer name for a model on trial."""
+
+
+def judge_stack_values(stack: str, secrets: Mapping[str, str]) -> None:
+    """Raises `SettingsError` for a stack or a secret that nothing could be done with.
+
+    `stack`: as everything on the host is called after it. No secret is repeated.
+    """
+    if problems := [*_stack_problems(stack), *_secret_problems(secrets)]:
+        raise SettingsError(stack, problems)
+
+
+def _stack_problems(stack: str) -> Iterator[Problem]:
+    if len(stack) > LONGEST_STACK:
+        yield Problem(
+            "the stack's name",
+            stack,
+            f"with its project it has {len(stack)} characters, and Ollama takes {LONGEST_STACK}",
+            "Name another stack: `pulumi stack init`",
+        )
+
+
+def _secret_problems(secrets: Mapping[str, str]) -> Iterator[Problem]:
+    for name, value in secrets.items():
+        # It goes into a header, where nothing else can stand.
+        if not (value.isascii() and value.isprintable() and " " not in value):
+            yield Problem(
+                name,
+                "",
+                "it holds a space, a line's end or a sign that is not ASCII, which no header can "
+                "carry",
+                f"Set it again, without one: `pulumi config set --secret {name}`",
+            )
