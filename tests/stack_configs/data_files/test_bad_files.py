@@ -13,7 +13,7 @@ from stack_configs.settings.data_files.record import find
 
 LAYOUT = Layout(prompt="instruction", query="input", response="output")
 ROW = b'{"instruction": "a", "output": "b"}'
-MANY = 20_000_000
+MANY = 2_000_000
 SECONDS = 5.0
 
 CONTENT: dict[str, tuple[str, bytes, str]] = {
