@@ -57,3 +57,17 @@ def test_help_names_every_target() -> None:
     ).stdout
     named = set(re.findall(r"^make ([a-z-]+)", help_text, re.MULTILINE))
     assert named == targets() - {"help"}
+
+
+def test_the_chinese_readme_has_the_same_sections_and_shows_the_same_code() -> None:
+    english, chinese = (
+        (PROJECT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")
+    )
+    shown = re.compile(r"```.*?```", re.DOTALL)
+    assert shown.findall(chinese) == shown.findall(english)
+    levels = re.compile(r"^#+(?= )", re.MULTILINE)
+    assert levels.findall(shown.sub("", chinese)) == levels.findall(shown.sub("", english))
+    # A table's first column names what an operator types, reads or opens.
+    first = re.compile(r"^\| (?=`)(.*?) \|", re.MULTILINE)
+    names = [re.findall(r"`([^`]+)`", cell) for cell in first.findall(english)]
+    assert [re.findall(r"`([^`]+)`", cell) for cell in first.findall(chinese)] == names
