@@ -17,7 +17,8 @@ COUNT = (
     "while [ $n -lt TOTAL ]; do n=$((n+1)); "
     'echo "{\\"current_steps\\": $n, \\"total_steps\\": TOTAL, \\"loss\\": 1.5, '
     '\\"remaining_time\\": \\"0:00:41\\"}" >> $partial/trainer_log.jsonl; '
-    "echo $n > $partial/checkpoint; sleep 0.1; done; "
+    # Renamed as a trainer's are: a kill leaves the last one whole.
+    "echo $n > $partial/new; mv $partial/new $partial/checkpoint; sleep 0.1; done; "
     "echo '{\"train_loss\": 0.5}' > $partial/all_results.json; " + FINISH
 )
 

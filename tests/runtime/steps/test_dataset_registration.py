@@ -67,6 +67,7 @@ def test_data_and_registration_are_in_the_volume(bench: Bench, faq: Path):
         "step": f"{bench.stack}-dataset-registration",
         "stack": bench.stack,
         "token": "t1",
+        "seconds": None,
     }
     assert bench.containers() == []
 
