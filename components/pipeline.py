@@ -46,6 +46,7 @@ class FineTunePipeline(pulumi.ComponentResource):
     board_url: pulumi.Output[str | None]
     api_url: pulumi.Output[str | None]
     tensorboard_url: pulumi.Output[str | None]
+    metrics_url: pulumi.Output[str | None]
     models: pulumi.Output[Mapping[str, str]]
     """Served name of each model."""
     smoke_answers: pulumi.Output[list[Mapping[str, str]]]
@@ -122,6 +123,7 @@ class FineTunePipeline(pulumi.ComponentResource):
         server = self._service(type_tokens.OLLAMA_SERVER, plan.ollama_server)
         # The Board lists the registered data sets, and reads them anew when they change.
         tensorboard = plan.tensorboard and self._service(type_tokens.TENSORBOARD, plan.tensorboard)
+        metrics = plan.metrics and self._service(type_tokens.METRICS, plan.metrics)
         board = plan.board and self._service(type_tokens.BOARD, plan.board, registration)
         self._steps: dict[str, ContainerStep] = {}
         """By identity: two models that differ in how they are served only are made once."""
@@ -145,6 +147,7 @@ class FineTunePipeline(pulumi.ComponentResource):
         self.board_url = board.url if board else nothing
         self.api_url = api.url if api else nothing
         self.tensorboard_url = tensorboard.url if tensorboard else nothing
+        self.metrics_url = metrics.url if metrics else nothing
         self.models = pulumi.Output.all(**{key: model.model for key, model in models.items()})
         self.smoke_answers = pulumi.Output.all(
             **{key: model.answers for key, model in models.items()}
@@ -179,6 +182,7 @@ class FineTunePipeline(pulumi.ComponentResource):
             "board_url": self.board_url,
             "api_url": self.api_url,
             "tensorboard_url": self.tensorboard_url,
+            "metrics_url": self.metrics_url,
             "models": self.models,
             "smoke_answers": self.smoke_answers,
             "parity": self.parity,

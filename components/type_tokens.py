@@ -14,6 +14,7 @@ OLLAMA_SERVER: Final = "finetune-stack:index:OllamaServer"
 BOARD: Final = "finetune-stack:index:Board"
 API: Final = "finetune-stack:index:Api"
 TENSORBOARD: Final = "finetune-stack:index:TensorBoard"
+METRICS: Final = "finetune-stack:index:Metrics"
 OLLAMA_MODEL: Final = "finetune-stack:index:OllamaModel"
 
 CONTAINER_STEPS: Final[Mapping[Noun, str]] = {

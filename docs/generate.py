@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import gpu_memory, settings_reference, settings_schema, support_matrix
+from docs import dashboard, gpu_memory, settings_reference, settings_schema, support_matrix
 
 PROJECT = Path(__file__).parents[1]
 
 GENERATED: Mapping[str, Callable[[], str]] = {
+    "docs/dashboard.json": dashboard.render,
     "docs/gpu_memory.md": gpu_memory.render,
     "docs/settings.md": settings_reference.render,
     "docs/support_matrix.md": support_matrix.render,

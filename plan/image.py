@@ -38,13 +38,16 @@ class ImagePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ImagesPlan:
-    """The three images of the stack."""
+    """The images of the stack."""
 
     llamafactory: ImagePlan
     converter: ImagePlan
     ollama: ImagePlan
+    metrics: ImagePlan | None = None
+    """None where nothing is measured."""
 
     @property
     def all(self) -> tuple[ImagePlan, ...]:
         """Every image, in the order in which they can be built."""
-        return (self.llamafactory, self.converter, self.ollama)
+        measuring = (self.metrics,) if self.metrics else ()
+        return (self.llamafactory, self.converter, self.ollama, *measuring)

@@ -47,6 +47,7 @@ class PipelinePlan:
     board: ServicePlan | None
     api: ServicePlan | None
     tensorboard: ServicePlan | None
+    metrics: ServicePlan | None
 
     @property
     def stack(self) -> str:
@@ -56,7 +57,7 @@ class PipelinePlan:
     @property
     def services(self) -> tuple[ServicePlan, ...]:
         """What keeps running."""
-        every = (self.ollama_server, self.board, self.api, self.tensorboard)
+        every = (self.ollama_server, self.board, self.api, self.tensorboard, self.metrics)
         return tuple(service for service in every if service is not None)
 
     @property

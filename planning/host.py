@@ -27,6 +27,7 @@ from stack_configs.settings.root import Settings
 from stack_configs.settings.services import (
     ApiSettings,
     BoardSettings,
+    MetricsSettings,
     OllamaServerSettings,
     TensorBoardSettings,
 )
@@ -43,6 +44,8 @@ def ask_about_host(settings: Settings, owner: Owner) -> HostQuestions:
         ports.append(_port("api", names.api, settings.api))
     if settings.tensorboard.enabled:
         ports.append(_port("tensorboard", names.tensorboard, settings.tensorboard))
+    if settings.metrics.enabled:
+        ports.append(_port("metrics", names.metrics, settings.metrics))
     bases = [model.base_model for model in settings.models]
     return HostQuestions(
         engine=host.engine,
@@ -158,7 +161,11 @@ def _rollback_problems(plan: PipelinePlan, tokens: Tokens) -> Iterator[Problem]:
 def _port(
     section: str,
     container: str,
-    service: OllamaServerSettings | BoardSettings | ApiSettings | TensorBoardSettings,
+    service: OllamaServerSettings
+    | BoardSettings
+    | ApiSettings
+    | TensorBoardSettings
+    | MetricsSettings,
 ) -> PortClaim:
     return PortClaim(
         key=f"{section}.port",

@@ -31,6 +31,7 @@ from stack_configs.settings.training_runs import TrainingRunSettings
 IMAGES = PROJECT / "images"
 
 OLLAMA_BASE = "debian:trixie-slim"
+METRICS_BASE = "debian:trixie-slim"
 
 OLLAMA_GPU_TAGS: Mapping[Hardware, str] = {"cuda": "", "rocm": "-rocm"}
 """The accelerators that ollama/ollama computes on, and the end of the tag that does."""
@@ -108,7 +109,23 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
         base=OLLAMA_BASE,
         args={**authorities, **packages, "OLLAMA_VERSION": images.ollama.version},
     )
-    return ImagesPlan(llamafactory=llamafactory, converter=converter, ollama=ollama)
+    metrics = _plan_image(
+        images,
+        images.metrics,
+        role="metrics",
+        # It makes nothing.
+        recipe=(),
+        repository=f"{NAMESPACE}/metrics",
+        dockerfile="Dockerfile",
+        base=METRICS_BASE,
+        args={**authorities, **packages, **python},
+    )
+    return ImagesPlan(
+        llamafactory=llamafactory,
+        converter=converter,
+        ollama=ollama,
+        metrics=metrics if settings.metrics.enabled else None,
+    )
 
 
 def ollama_image(version: str, hardware: Hardware) -> str:

@@ -12,6 +12,7 @@ class PhysicalNames:
     board: str
     api: str
     tensorboard: str
+    metrics: str
 
 
 def physical_names(stack: str) -> PhysicalNames:
@@ -22,4 +23,5 @@ def physical_names(stack: str) -> PhysicalNames:
         board=f"{stack}-board",
         api=f"{stack}-api",
         tensorboard=f"{stack}-tensorboard",
+        metrics=f"{stack}-metrics",
     )

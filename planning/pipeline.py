@@ -15,6 +15,7 @@ from planning.evaluation import count_parallel, find_untaught_calls
 from planning.gpu_memory import plan_gpu_memory_holders
 from planning.images import plan_images
 from planning.limits import plan_limits
+from planning.metrics import plan_metrics
 from planning.model import TrainedModel, plan_model
 from planning.names import physical_names
 from planning.services import (
@@ -42,6 +43,7 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
         volumes=plan_volumes(settings.volumes, owner.stack),
         names=physical_names(owner.stack),
         limits=plan_limits(settings.host),
+        is_measured=settings.metrics.enabled,
         read_only_root=settings.host.hardware != "npu",
     )
     datasets = plan_datasets(settings.datasets)
@@ -69,6 +71,7 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
     }
     models = tuple(model.plan for model in trained.values())
     store = around.volumes.ollama
+    registration = plan_dataset_registration(datasets, around)
     plan = PipelinePlan(
         owner=owner,
         engine=settings.host.engine,
@@ -80,7 +83,7 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
         accelerator_check=plan_accelerator_check(
             settings.host, around=around, accelerator=accelerator
         ),
-        dataset_registration=plan_dataset_registration(datasets, around),
+        dataset_registration=registration,
         models=models,
         served_models=ServedModelsStep(
             name=around.name("served-models"),
@@ -92,6 +95,7 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
         board=plan_board(settings, around),
         api=_plan_api(settings, around, trained),
         tensorboard=plan_tensorboard(settings, around),
+        metrics=plan_metrics(settings, around, registration=registration, models=models),
     )
     untaught = (
         problem

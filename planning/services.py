@@ -96,7 +96,7 @@ def plan_board(settings: Settings, around: Surroundings) -> ServicePlan | None:
             read_only_root=around.read_only_root,
         ),
         healthcheck=Healthcheck(
-            tests=_page_opens(BOARD_PORT, "/"), interval=10, start_period=120, wait=300
+            tests=page_opens(BOARD_PORT, "/"), interval=10, start_period=120, wait=300
         ),
     )
 
@@ -157,7 +157,7 @@ def plan_api(
         ),
         # A large model takes minutes to load.
         healthcheck=Healthcheck(
-            tests=_page_opens(API_PORT, "/docs"), interval=10, start_period=600, wait=3600
+            tests=page_opens(API_PORT, "/docs"), interval=10, start_period=600, wait=3600
         ),
         secret_environment=(API_KEY,),
     )
@@ -191,12 +191,12 @@ def plan_tensorboard(settings: Settings, around: Surroundings) -> ServicePlan | 
             read_only_root=around.read_only_root,
         ),
         healthcheck=Healthcheck(
-            tests=_page_opens(TENSORBOARD_PORT, "/"), interval=10, start_period=60, wait=120
+            tests=page_opens(TENSORBOARD_PORT, "/"), interval=10, start_period=60, wait=120
         ),
     )
 
 
-def _page_opens(port: int, page: str) -> tuple[str, ...]:
+def page_opens(port: int, page: str) -> tuple[str, ...]:
     """A test of a web server from inside its container; the images have Python, not all curl."""
     url = f"http://127.0.0.1:{port}{page}"
     return ("CMD", "python", "-c", f"import urllib.request as r; r.urlopen('{url}', timeout=3)")

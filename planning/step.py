@@ -32,6 +32,8 @@ class Surroundings:
     volumes: VolumesPlan
     names: PhysicalNames
     limits: Limits
+    is_measured: bool = False
+    """Whether somebody reads how trainings go while they go."""
     read_only_root: bool = True
     """Of containers that write to their volumes alone; Ascend's software writes where it likes."""
 

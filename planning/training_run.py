@@ -115,6 +115,9 @@ def plan_training_run(
     tracking = plan_tracking(trackers, settings, model=model, mark=mark)
     if settings.report_to:
         located.setdefault("run_name", f"{model}-{settings.name}")
+    if around.is_measured:
+        # Else its log tells no tokens. Counting them is no part of what is made.
+        located.setdefault("include_num_input_tokens_seen", True)
     files = {paths.DATASET_INFO: info}
     commands = [f"llamafactory-cli train {folder / CONFIG}"]
     if media := dict.fromkeys(dataset.media.target for dataset in read if dataset.media):

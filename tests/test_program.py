@@ -33,6 +33,7 @@ EXPORTS = {
     "board_url",
     "api_url",
     "tensorboard_url",
+    "metrics_url",
     "accelerators",
     "models",
     "smoke_answers",

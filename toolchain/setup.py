@@ -35,13 +35,16 @@ def set_up_tools(places: Places, choice: EngineChoice) -> dict[str, str]:
 
 
 def set_up_tests(places: Places) -> None:
-    """What the tests need beside a stack: a real sshd, on a port of their own, and a browser."""
+    """What the tests need beside a stack: a real sshd, a browser, Prometheus; none is started."""
     if not Path("/usr/sbin/sshd").exists():
         why = "an engine behind ssh is tested"
         apt_install(places, ["openssh-server"], why, starts_services=False)
     if shutil.which("chromium") is None:
         why = "the report is looked at as a person would"
         apt_install(places, ["chromium", "fonts-dejavu-core"], why, starts_services=False)
+    if shutil.which("prometheus") is None:
+        why = "the metrics are scraped as an operator does"
+        apt_install(places, ["prometheus"], why, starts_services=False)
     words = ["sync", "--frozen", "--inexact", "--quiet", "--group", "browser"]
     title = "installing what drives the browser"
     run([find_uv(places), *words], title=title, cwd=places.repository)

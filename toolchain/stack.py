@@ -115,6 +115,7 @@ def answers(values: Mapping[str, Any]) -> str:
         "board_url": "LLaMA Board",
         "api_url": "API",
         "tensorboard_url": "TensorBoard",
+        "metrics_url": "Metrics",
     }
     for key, label in addresses.items():
         if values.get(key):

@@ -55,6 +55,15 @@ def about_exposure(settings: Settings, *, has_api_key: bool) -> Iterator[Problem
             "the settings and the figures of every training",
             KEEP_PRIVATE,
         )
+    metrics = settings.metrics
+    if metrics.enabled and _is_public(metrics.bind_address):
+        yield Problem(
+            "metrics.bind_address",
+            repr(metrics.bind_address),
+            "other hosts can reach the metrics, which ask for no password: whoever does can read "
+            "the names of models and runs, and how they go",
+            KEEP_PRIVATE,
+        )
 
 
 def _is_public(bind_address: str) -> bool:

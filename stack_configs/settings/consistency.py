@@ -102,6 +102,7 @@ def _same_ports(settings: Settings) -> Iterator[Problem]:
         ("board", settings.board),
         ("api", settings.api),
         ("tensorboard", settings.tensorboard),
+        ("metrics", settings.metrics),
     ):
         if not service.enabled:
             continue

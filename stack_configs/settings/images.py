@@ -115,7 +115,7 @@ class MirrorSettings(StrictModel):
 
 
 class ImagesSettings(StrictModel):
-    """The three images of the stack."""
+    """The images of the stack."""
 
     builder: Annotated[
         Literal["buildkit", "classic"], Field(description="The engine's builder to use.")
@@ -123,6 +123,7 @@ class ImagesSettings(StrictModel):
     llamafactory: LlamaFactoryImageSettings = LlamaFactoryImageSettings()
     converter: BuiltImageSettings = BuiltImageSettings()
     ollama: OllamaImageSettings = OllamaImageSettings()
+    metrics: BuiltImageSettings = BuiltImageSettings()
     mirrors: MirrorSettings = MirrorSettings()
     certificate_authority: Annotated[
         str | None,

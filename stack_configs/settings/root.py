@@ -11,6 +11,7 @@ from stack_configs.settings.models import ModelSettings
 from stack_configs.settings.services import (
     ApiSettings,
     BoardSettings,
+    MetricsSettings,
     OllamaServerSettings,
     TensorBoardSettings,
 )
@@ -37,3 +38,4 @@ class Settings(StrictModel):
     api: ApiSettings = ApiSettings()
     trackers: TrackersSettings = TrackersSettings()
     tensorboard: TensorBoardSettings = TensorBoardSettings()
+    metrics: MetricsSettings = MetricsSettings()

@@ -1,4 +1,4 @@
-"""Settings of what keeps running: Ollama server, LLaMA Board, API, TensorBoard (T1, T9, E1, E5)."""
+"""Settings of what keeps running: Ollama server, Board, API, TensorBoard, metrics."""
 
 import re
 from typing import Annotated, Any
@@ -85,4 +85,12 @@ class TensorBoardSettings(StrictModel):
 
     enabled: Annotated[bool, Field(description="Whether TensorBoard runs.")] = False
     port: Annotated[Port, Field(description="Port of the web page on the host.")] = 6006
+    bind_address: BindAddress = "127.0.0.1"
+
+
+class MetricsSettings(StrictModel):
+    """What tells Prometheus how the stack is: steps, trainings, GPUs, disk, Ollama (O7)."""
+
+    enabled: Annotated[bool, Field(description="Whether the exporter runs.")] = False
+    port: Annotated[Port, Field(description="Port of `/metrics` on the host.")] = 9464
     bind_address: BindAddress = "127.0.0.1"

@@ -594,6 +594,7 @@ class TestOutputs:
         assert output_of(pipeline, "board_url") == "http://127.0.0.1:7860"
         assert output_of(pipeline, "api_url") is None
         assert output_of(pipeline, "tensorboard_url") is None
+        assert output_of(pipeline, "metrics_url") is None
         assert output_of(pipeline, "models") == {"guide": "guide:latest"}
         assert output_of(pipeline, "accelerators") == []
         assert output_of(pipeline, "smoke_answers") == [

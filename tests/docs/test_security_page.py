@@ -24,6 +24,7 @@ def containers() -> dict[str, Container]:
         "host": {"hardware": "cuda"},
         "api": {"enabled": True},
         "tensorboard": {"enabled": True},
+        "metrics": {"enabled": True},
         "datasets": [{"name": "q", "file": "data/stack_questions.json"}],
         "models": [
             {

@@ -29,6 +29,7 @@ def settings(hardware: str) -> Settings:
         {
             "host": {"hardware": hardware},
             "images": {"ollama": {"build": True}},
+            "metrics": {"enabled": True},
             "datasets": [{"name": "rows", "file": "rows.json"}],
             "models": [
                 {

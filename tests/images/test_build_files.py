@@ -73,12 +73,13 @@ class TestFiles:
     ("file", "changed"),
     [
         # The converter is built on the CPU image, whose tag is part of its own.
-        ("shared/prepare_system.sh", {*VARIANTS, "converter", "ollama"}),
+        ("shared/prepare_system.sh", {*VARIANTS, "converter", "ollama", "metrics"}),
         ("llamafactory/build/install_extras.sh", {*VARIANTS, "converter"}),
         ("llamafactory/Dockerfile.cuda", {"cuda"}),
         ("llamafactory/requirements-cpu.lock", {"cpu", "converter"}),
         ("converter/build/fetch_converter.py", {"converter"}),
         ("ollama/build/build_ollama.sh", {"ollama"}),
+        ("metrics/exporter/steps.py", {"metrics"}),
         ("ollama/build/__pycache__/x.pyc", set()),
     ],
 )

@@ -153,6 +153,11 @@ ROWS: dict[str, Row] = {
     "tensorboard.enabled": Row(True, TRANSPORT),
     "tensorboard.port": Row(6007, TRANSPORT, given={"tensorboard.enabled": True}),
     "tensorboard.bind_address": Row("::1", TRANSPORT, given={"tensorboard.enabled": True}),
+    "metrics.enabled": Row(True, TRANSPORT),
+    "metrics.port": Row(9465, TRANSPORT, given={"metrics.enabled": True}),
+    "metrics.bind_address": Row("::1", TRANSPORT, given={"metrics.enabled": True}),
+    "images.metrics.image": Row("own/metrics:1", TRANSPORT, given={"metrics.enabled": True}),
+    "images.metrics.base_image": Row("debian:13-slim", TRANSPORT, given={"metrics.enabled": True}),
     "images.certificate_authority": Row("own.pem", TRANSPORT),
     "datasets[].name": Row(
         "renamed",

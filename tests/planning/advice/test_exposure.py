@@ -36,6 +36,8 @@ PUBLIC = "0.0.0.0"  # noqa: S104 - what is warned of
             ["tensorboard.bind_address"],
         ),
         ({"tensorboard": {"bind_address": PUBLIC}}, True, []),
+        ({"metrics": {"enabled": True, "bind_address": PUBLIC}}, True, ["metrics.bind_address"]),
+        ({"metrics": {"bind_address": PUBLIC}}, True, []),
         (
             {"board": {"bind_address": PUBLIC, "share": True}},
             False,
