@@ -66,6 +66,8 @@ ROOMS: Mapping[str, Room] = {
         ),
         longest_module=310,
     ),
+    # Started by Pulumi on its own; sees what the engine is told.
+    "policy": Room(packages=frozenset({"pulumi_policy"})),
     # `make doctor` judges the host as a preview does, `make chat` finds the server by its name.
     "toolchain": Room(
         frozenset({"plan", "planning", "runtime"}),

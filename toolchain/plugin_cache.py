@@ -10,7 +10,7 @@ from toolchain import versions
 from toolchain.cli import Cli, CliRoute
 from toolchain.errors import CommandError
 from toolchain.lock import exclusive
-from toolchain.offline.plugins.install import install_plugins
+from toolchain.offline.plugins.install import install_analyzer, install_plugins
 from toolchain.places import Places
 from toolchain.process import run
 from toolchain.progress import Step, say
@@ -51,6 +51,8 @@ def ensure_plugins(places: Places, cli: Cli, environment: Mapping[str, str]) -> 
         if cli.route is not CliRoute.BUILT:
             missing = [name for name in missing if not _install_official(cli, name, environment)]
         _refresh_stand_ins(places, missing)
+        if cli.route is CliRoute.BUILT:
+            install_analyzer(places.pulumi_home, places.venv / "bin" / "python")
 
 
 def _install_official(cli: Cli, name: str, environment: Mapping[str, str]) -> bool:

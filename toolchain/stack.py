@@ -14,6 +14,7 @@ from toolchain import stack_config
 from toolchain.environment import has_own_passphrase
 from toolchain.errors import ToolchainError
 from toolchain.places import APPLICATION, Places
+from toolchain.policy_pack import policy_options
 from toolchain.process import follow, run
 from toolchain.progress import say
 
@@ -23,7 +24,10 @@ def up(places: Places, stack: str, environment: Mapping[str, str]) -> int:
     config = _select(places, stack, environment)
     say(f"pulumi up --stack {stack}")
     # One failing model stops no other.
-    words = ["up", "--yes", "--skip-preview", "--continue-on-error"]
+    words = ["up", "--yes", "--continue-on-error"]
+    policies = policy_options(places, stack, environment)
+    # Rules on the whole stack are judged at the end: in a preview, that is before anything is made.
+    words += policies or ["--skip-preview"]
     status = _pulumi(words, places, stack, config, environment)
     if status == 0:
         print(answers(outputs(places, stack, environment)), flush=True)
@@ -44,7 +48,8 @@ def preview(places: Places, stack: str, environment: dict[str, str]) -> int:
         config = folder / committed.name
         stack_config.write(config, stack_config.merged(stack_config.read(committed), secrets_keys))
         say(f"pulumi preview --stack {stack}")
-        return _pulumi(["preview"], places, stack, config, environment)
+        words = ["preview", *policy_options(places, stack, environment)]
+        return _pulumi(words, places, stack, config, environment)
 
 
 def down(places: Places, stack: str, environment: Mapping[str, str]) -> int:

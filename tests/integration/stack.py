@@ -140,9 +140,9 @@ class Stack:
     def destroy(self) -> Update:
         return self._update("destroy", "--skip-preview")
 
-    def preview(self) -> subprocess.CompletedProcess[str]:
+    def preview(self, *words: str) -> subprocess.CompletedProcess[str]:
         self.write_settings()
-        return self._pulumi(["preview", *self._which()])
+        return self._pulumi(["preview", *words, *self._which()])
 
     def nothing_to_do(self, word: str) -> None:
         """One `up` or `preview` that must succeed; nothing is asked of it but to be quick."""

@@ -10,6 +10,7 @@ from toolchain import stack, stack_config, stack_report
 from toolchain.engine_choice import EngineChoice
 from toolchain.environment import ensure_state, pulumi_settings
 from toolchain.errors import ToolchainError
+from toolchain.offline.plugins.install import install_analyzer
 from toolchain.places import REPOSITORY, Places, places_from
 from toolchain.teardown import tidy_up
 
@@ -21,6 +22,22 @@ pulumi.export("smoke_answers", [{"prompt": "Who?", "answer": config.require("ans
 pulumi.export("ollama_url", "http://127.0.0.1:11434")
 pulumi.export("token", pulumi.Output.secret("not to be seen"))
 """
+
+UNRETAINED = """\
+import pulumi
+
+
+class Pipeline(pulumi.ComponentResource):
+    def __init__(self) -> None:
+        super().__init__("finetune-stack:index:FineTunePipeline", "pipeline")
+        output = {"retain": False, "host_path": None}
+        self.register_outputs({"settings": {"volumes": {"output": output}, "models": []}})
+
+
+Pipeline()
+pulumi.export("made", True)
+"""
+"""What the stack of a whole pipeline tells of an output volume that goes with it."""
 
 
 @pytest.fixture
@@ -130,6 +147,31 @@ class TestStack:
         assert "not there yet" in printed
         assert "Me." in printed
         assert everything(places.state.parent) == before
+
+    def test_a_stack_with_levels_is_judged_before_anything_is_made(
+        self, places: Places, environment: dict[str, str], capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        (places.repository / ".venv").symlink_to(REPOSITORY / ".venv")
+        shutil.copytree(REPOSITORY / "policy", places.repository / "policy", dirs_exist_ok=True)
+        kit = places.repository / "toolchain/offline"
+        kit.mkdir(parents=True)
+        (kit / "policy_pack").symlink_to(REPOSITORY / "toolchain/offline/policy_pack")
+        install_analyzer(places.pulumi_home, REPOSITORY / ".venv/bin/python")
+        (places.repository / "__main__.py").write_text(UNRETAINED)
+        levels = places.repository / "policy/stacks/demo.json"
+        levels.parent.mkdir(exist_ok=True)
+        levels.write_text('{"output-is-retained": "mandatory"}')
+
+        assert stack.preview(places, "demo", environment) != 0
+        assert "[mandatory]  output-is-retained" in capfd.readouterr().out
+        assert stack.up(places, "demo", environment) != 0
+        assert "[mandatory]  output-is-retained" in capfd.readouterr().out
+        assert stack.outputs(places, "demo", environment) == {}
+
+        levels.write_text('{"output-is-retained": "advisory"}')
+        assert stack.up(places, "demo", environment) == 0
+        assert "[advisory]  output-is-retained" in capfd.readouterr().out
+        assert stack.outputs(places, "demo", environment) == {"made": True}
 
     def test_a_failing_program_is_a_failing_up(
         self, places: Places, environment: dict[str, str], capfd: pytest.CaptureFixture[str]

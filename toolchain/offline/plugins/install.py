@@ -1,4 +1,4 @@
-"""Puts the stand-ins where Pulumi looks for the official plugins.
+"""Puts the stand-ins where Pulumi looks for the official plugins, and the starter of policy packs.
 
 Pulumi starts `$PULUMI_HOME/plugins/resource-<name>-v<version>/pulumi-resource-<name>`. Only the
 starters are written: they run the plugins out of this repository with the given interpreter.
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 
 _LAUNCHER: Final = Path(__file__).resolve().with_name("launch.py")
+ANALYZER: Final = "policy-finetune-stack-offline"
+"""As Pulumi calls it by the runtime in toolchain/offline/policy_pack/PulumiPolicy.yaml."""
 _MARK: Final = "# stand-in for the official plugin"
 
 
@@ -53,6 +55,20 @@ def install_plugins(pulumi_home: Path, python: Path) -> tuple[Path, ...]:
             _write_executable(executable, script)
             written.append(executable)
     return tuple(written)
+
+
+def install_analyzer(pulumi_home: Path, python: Path) -> Path:
+    """Install what starts `policy/` for the offline kit's language host; returns the starter.
+
+    Pulumi starts it in the folder of the pack, `toolchain/offline/policy_pack`.
+    """
+    folder = pulumi_home / "plugins" / f"analyzer-{ANALYZER}-v0.1.0"
+    executable = folder / f"pulumi-analyzer-{ANALYZER}"
+    command = shlex.join([str(python.absolute()), "-u", "../../../policy"])
+    script = f'#!/bin/sh\nexec {command} "$1"\n'
+    if not executable.exists() or executable.read_text() != script:
+        _write_executable(executable, script)
+    return executable
 
 
 def is_stand_in(executable: Path) -> bool:
