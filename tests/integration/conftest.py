@@ -103,9 +103,12 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         engine.remove_everything_of(made)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def images(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> ImagesPlan:
-    """The demo's images, which are there: whichever test is the first, on any machine."""
+    """The demo's images, which are there: whichever test is the first, on any machine.
+
+    Two stacks that build one image at the same time would each find it built again by the other.
+    """
     folder = tmp_path_factory.mktemp("images")
     # Tests that run side by side build them once.
     with (folder.parent.parent / IMAGES_LOCK).open("w") as lock:

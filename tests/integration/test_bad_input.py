@@ -9,7 +9,7 @@ import pytest
 from tests.integration.conftest import Engine
 from tests.integration.stack import Stack, environment
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 
 def _misspell(stack: Stack) -> list[str]:

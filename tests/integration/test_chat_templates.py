@@ -45,7 +45,7 @@ from stack_configs.settings.chat_templates import (
 )
 from tests.integration.conftest import Engine
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 PROJECT = Path(__file__).parents[2]
 BEGINS, ENDS = "<begin!>", "<end!>"

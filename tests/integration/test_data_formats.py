@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from plan.codec import encode
 from plan.host import HostFacts
+from plan.image import ImagesPlan
 from plan.owner import Owner
 from plan.step import DatasetRegistrationStep, Request
 from planning.pipeline import plan_pipeline
@@ -27,13 +28,12 @@ from tests.integration.data_formats.cases import BAD, GOOD, OPENAI_CALL, Bad, Go
 from tests.integration.data_formats.release import (
     ask,
     engine_client,
-    llamafactory_image,
     put,
     tables_of,
     texts_for_a_tokenizer,
 )
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 PROJECT = Path(__file__).parents[2]
 ANSWERED = {"instruction": "What is it?", "input": "", "output": "A stack."}
@@ -49,6 +49,11 @@ def client() -> Any:
 
 
 @pytest.fixture(scope="module")
+def image(images: ImagesPlan) -> str:
+    return images.llamafactory.reference
+
+
+@pytest.fixture(scope="module")
 def volume(client: Any) -> Iterator[str]:
     made = client.volumes.create(f"fts-test-{secrets.token_hex(4)}-data")
     try:
@@ -58,9 +63,9 @@ def volume(client: Any) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def good(client: Any) -> dict[str, Good]:
+def good(client: Any, image: str) -> dict[str, Good]:
     """The cases, and those whose files only the image can write."""
-    tables = tables_of(client, [ANSWERED])
+    tables = tables_of(client, image, [ANSWERED])
     named = {"columns": {"prompt": "instruction", "response": "output"}}
     made = {
         f"{kind}_{name}": Good(
@@ -84,7 +89,7 @@ def good(client: Any) -> dict[str, Good]:
 @pytest.fixture(scope="module")
 def registration(
     good: Mapping[str, Good],
-    client: Any,
+    image: str,
     volume: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> DatasetRegistrationStep:
@@ -108,7 +113,7 @@ def registration(
     step = replace(
         planned,
         name=volume,
-        image=llamafactory_image(client),
+        image=image,
         mount=replace(planned.mount, source=volume),
     )
     done = subprocess.run(
@@ -144,7 +149,11 @@ def model(good: Mapping[str, Good]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def answers(
-    client: Any, volume: str, good: Mapping[str, Good], registration: DatasetRegistrationStep
+    client: Any,
+    image: str,
+    volume: str,
+    good: Mapping[str, Good],
+    registration: DatasetRegistrationStep,
 ) -> dict[str, Any]:
     """What the release makes of everything, the refused rows beside the good ones."""
     media = {file.name: file.target for file in registration.files if "/media/" in file.target}
@@ -165,8 +174,8 @@ def answers(
         for name, case in BAD.items()
     }
     info = json.loads(registration.info) | {name: entry(name, case) for name, case in BAD.items()}
-    put(client, volume, {**bad, "dataset_info.json": json.dumps(info).encode()})
-    return ask(client, volume, questions)
+    put(client, image, volume, {**bad, "dataset_info.json": json.dumps(info).encode()})
+    return ask(client, image, volume, questions)
 
 
 def entry(name: str, case: Bad) -> dict[str, Any]:
@@ -214,10 +223,10 @@ def test_calls_and_results_of_tools_keep_their_turns(answers: Mapping[str, Any])
     assert first["_system"].startswith("Be brief.")
 
 
-def test_a_generated_model_knows_the_texts_of_every_format(client: Any) -> None:
-    files = {f"a.{kind}": content for kind, content in tables_of(client, [ANSWERED]).items()}
+def test_a_generated_model_knows_the_texts_of_every_format(client: Any, image: str) -> None:
+    files = {f"a.{kind}": content for kind, content in tables_of(client, image, [ANSWERED]).items()}
     files |= {"b.csv": b"question,answer\nWhat?,That.\n", "c.txt": b"One.\n\nTwo.\n"}
-    assert texts_for_a_tokenizer(client, files) == [
+    assert texts_for_a_tokenizer(client, image, files) == [
         *["What is it?", "A stack."] * 2,
         *["What?", "That.", "One.", "Two."],
     ]

@@ -296,19 +296,6 @@ class TestChanges:
         assert ask(stack, question) == answer
         assert changed(succeeded(stack.up())) == {}
 
-    def test_an_image_removed_by_hand_is_built_again(self, stack: Stack, engine: Engine):
-        moment = time.time()
-        (image,) = (
-            resource["outputs"]["imageName"]
-            for resource in stack.resources()
-            if resource["urn"].endswith("pipeline-images-converter")
-        )
-        engine.client.images.remove(image, force=True)
-        assert changed(succeeded(stack.up())) == {"update": 1}
-        assert engine.client.images.get(image)
-        assert engine.started_since(stack, moment) == []
-        assert changed(succeeded(stack.up())) == {}
-
     def test_a_volume_removed_by_hand_is_never_made_in_silence(self, stack: Stack, engine: Engine):
         board, stack.settings["board"] = stack.settings["board"], {"enabled": False}
         succeeded(stack.up())

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.stack import Stack, environment
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 
 @pytest.mark.parametrize(

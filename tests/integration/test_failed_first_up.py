@@ -11,7 +11,7 @@ import pytest
 from tests.integration.conftest import Engine
 from tests.integration.stack import Stack
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 
 def destroyed(stack: Stack, engine: Engine) -> None:

@@ -32,7 +32,7 @@ from tests.hub_server import TOKEN, HubServer, Repository
 from tests.integration.conftest import Engine
 from tests.integration.stack import PROJECT, Stack, free_port
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 MODEL = "org/tiny"
 FETCH = "base-model-org--tiny"

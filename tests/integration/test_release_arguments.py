@@ -21,7 +21,7 @@ from tests.integration.conftest import Engine
 from tests.integration.stack import PROJECT, Stack
 from tests.stack_configs.clash_cases import CASES, GOOD, SHARED, Case
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 RUNS = [
     *((case.run, case.several_processes) for case in CASES),

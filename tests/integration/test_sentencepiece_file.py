@@ -17,7 +17,7 @@ from stack_configs.settings.model_families import Family
 from tests.integration.conftest import Engine
 from tests.integration.test_chat_templates import PROJECT, run
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 TEXTS = [str(message["content"]) for shape in EVERYWHERE for message in shape.messages]
 PROGRAMS = ("complete_tokenizer.py", "family_model.py", "sentencepiece_file.py")

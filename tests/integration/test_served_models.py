@@ -17,7 +17,7 @@ import pytest
 from tests.integration.conftest import Engine
 from tests.integration.stack import Stack, Update
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 
 def names(stack: Stack) -> set[str]:

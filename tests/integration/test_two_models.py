@@ -9,7 +9,7 @@ import pytest
 from tests.integration.conftest import Engine
 from tests.integration.stack import Stack
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 
 def test_a_model_is_served_though_its_neighbour_failed(home: Path, engine: Engine):

@@ -14,7 +14,7 @@ import pytest
 from tests.integration.conftest import Engine
 from tests.integration.stack import LABEL, Stack
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 RECORDED = Path(__file__).with_name("recorded_state.json")
 RECORDED_STACK = "demo"

@@ -12,20 +12,14 @@ import docker
 
 PROJECT = Path(__file__).parents[3]
 PROGRAM = Path(__file__).with_name("release_reads.py")
-REPOSITORY = "finetune-stack/llamafactory-cpu"
 
 
-def llamafactory_image(client: Any) -> str:
-    """Any build of the image: all hold the same release."""
-    images = client.images.list(name=REPOSITORY)
-    assert images, f"no image {REPOSITORY}: `make up` builds one"
-    return str(images[0].tags[0])
-
-
-def ask(client: Any, volume: str, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def ask(
+    client: Any, image: str, volume: str, questions: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """What the loader makes of each data set that is registered in the volume."""
     container = client.containers.create(
-        llamafactory_image(client),
+        image,
         ["python", "/tmp/reads.py", "/tmp/questions.json", "/tmp/answers.json"],
         network_mode="none",
         volumes={volume: {"bind": "/app/data", "mode": "ro"}},
@@ -46,7 +40,7 @@ def ask(client: Any, volume: str, questions: Mapping[str, Mapping[str, Any]]) ->
         container.remove(force=True)
 
 
-def tables_of(client: Any, rows: list[dict[str, Any]]) -> dict[str, bytes]:
+def tables_of(client: Any, image: str, rows: list[dict[str, Any]]) -> dict[str, bytes]:
     """The rows as Parquet and Arrow files, which only the image can write."""
     program = (
         "import sys, json, base64, datasets; d = datasets.Dataset.from_list(json.loads("
@@ -56,7 +50,7 @@ def tables_of(client: Any, rows: list[dict[str, Any]]) -> dict[str, bytes]:
         ".decode() for kind, path in found.items()}))"
     )
     said = client.containers.run(
-        llamafactory_image(client),
+        image,
         ["python", "-c", program, json.dumps(rows)],
         network_mode="none",
         remove=True,
@@ -65,7 +59,7 @@ def tables_of(client: Any, rows: list[dict[str, Any]]) -> dict[str, bytes]:
     return {kind: base64.b64decode(content) for kind, content in encoded.items()}
 
 
-def texts_for_a_tokenizer(client: Any, files: Mapping[str, bytes]) -> list[str]:
+def texts_for_a_tokenizer(client: Any, image: str, files: Mapping[str, bytes]) -> list[str]:
     """What the program that generates base models finds in data files."""
     program = (
         "import json, sys; sys.path.insert(0, '/tmp'); import tiny_model; from pathlib import Path;"
@@ -73,7 +67,7 @@ def texts_for_a_tokenizer(client: Any, files: Mapping[str, bytes]) -> list[str]:
     )
     places = [f"/tmp/{name}" for name in files]
     container = client.containers.create(
-        llamafactory_image(client), ["python", "-c", program, *places], network_mode="none"
+        image, ["python", "-c", program, *places], network_mode="none"
     )
     try:
         source = PROJECT / "in_container/tiny_model.py"
@@ -86,10 +80,10 @@ def texts_for_a_tokenizer(client: Any, files: Mapping[str, bytes]) -> list[str]:
         container.remove(force=True)
 
 
-def put(client: Any, volume: str, files: Mapping[str, bytes]) -> None:
+def put(client: Any, image: str, volume: str, files: Mapping[str, bytes]) -> None:
     """Files below the data volume's root."""
     container = client.containers.create(
-        llamafactory_image(client), ["true"], volumes={volume: {"bind": "/app/data", "mode": "rw"}}
+        image, ["true"], volumes={volume: {"bind": "/app/data", "mode": "rw"}}
     )
     try:
         container.put_archive("/app/data", tar_of(files))
