@@ -104,10 +104,16 @@ def _container(name: str, args: ServiceArgs, *, parent: pulumi.Resource) -> dock
         ],
         ports=[
             docker.ContainerPortArgs(
-                internal=port.internal, external=port.external, ip=port.bind_address
+                internal=port.internal,
+                external=port.external,
+                ip=port.bind_address,
+                protocol=None if port.protocol == "tcp" else port.protocol,
             )
             for port in container.ports
         ],
+        # `docker logs` goes on telling it: the engine keeps a copy of its own.
+        log_driver="syslog" if plan.log_port else None,
+        log_opts={"syslog-address": f"udp://127.0.0.1:{plan.log_port}"} if plan.log_port else None,
         networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=container.network)],
         shm_size=None if container.host_ipc else container.shm_bytes // MIB,
         ipc_mode=HOST_IPC if container.host_ipc else None,

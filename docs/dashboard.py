@@ -155,6 +155,27 @@ PANELS: tuple[Panel, ...] = (
         unit="watt",
     ),
     Panel(
+        title="Requests to Ollama, per second",
+        queries=(
+            (
+                f"sum by (path, status) (rate({_of('finetune_ollama_requests_total')}[5m]))",
+                "{{path}} {{status}}",
+            ),
+        ),
+        unit="reqps",
+    ),
+    Panel(
+        title="Time that a request to Ollama takes",
+        queries=(
+            (
+                f"sum by (path) (rate({_of('finetune_ollama_request_seconds_total')}[5m])) / "
+                f"sum by (path) (rate({_of('finetune_ollama_requests_total')}[5m]))",
+                "{{path}}",
+            ),
+        ),
+        unit="s",
+    ),
+    Panel(
         title="Ollama's time to answer",
         queries=((_of("finetune_ollama_answer_seconds"), "{{instance}}"),),
         unit="s",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 GIB = 1024**3
 MIB = 1024**2
@@ -45,6 +46,7 @@ class Port:
     internal: int
     external: int
     bind_address: str
+    protocol: Literal["tcp", "udp"] = "tcp"
 
 
 @dataclass(frozen=True, kw_only=True)

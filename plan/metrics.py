@@ -9,7 +9,7 @@ class MetricsRequest:
     """The surroundings: the first argument of the exporter."""
 
     port: int
-    """Where it listens inside its container."""
+    """Where it listens inside its container: for Prometheus, and by UDP for Ollama's log."""
     ollama: str
     """Base URL of the Ollama server, as seen from the stack's network."""
     gpus: bool

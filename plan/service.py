@@ -35,6 +35,8 @@ class ServicePlan:
     """Whether a training run stops it for its time, to have the GPUs to itself."""
     secret_environment: tuple[str, ...] = ()
     """Variables that the container gets and no plan holds."""
+    log_port: int | None = None
+    """Port of the engine's host that gets a copy of what the container prints, as syslog by UDP."""
     preloads: bool = False
     """Whether its command preloads a library once `paths.PRELOAD` is there (F5)."""
 
@@ -45,5 +47,5 @@ class ServicePlan:
 
     @property
     def port(self) -> Port:
-        """The one port of the service."""
+        """Where the service answers."""
         return self.container.ports[0]

@@ -56,6 +56,13 @@ def plan_metrics(
                     external=metrics.port,
                     bind_address=metrics.bind_address,
                 ),
+                # Ollama's access log, which the engine of this very host sends.
+                Port(
+                    internal=METRICS_PORT,
+                    external=metrics.port,
+                    bind_address="127.0.0.1",
+                    protocol="udp",
+                ),
             ),
             # nvidia-smi sees every GPU, whichever of them the stack computes on.
             accelerator=replace(plan_accelerator(settings.host), environment={})

@@ -29,6 +29,7 @@ def plan_ollama_server(settings: Settings, around: Surroundings) -> ServicePlan:
         name=around.names.ollama_server,
         title="start the Ollama server",
         settings="ollama_server",
+        log_port=settings.metrics.port if settings.metrics.enabled else None,
         container=Container(
             image=around.images.ollama.reference,
             environment={

@@ -20,7 +20,7 @@ from planning.metrics import METRICS_PORT
 from tests.images.dockerfiles import IMAGES, instructions
 
 EXPORTER = IMAGES / "metrics/exporter"
-MODULES = ("families", "trainer_log", "steps", "volumes", "gpus", "ollama")
+MODULES = ("families", "access_log", "trainer_log", "steps", "volumes", "gpus", "ollama")
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +191,50 @@ class TestVolumes:
         assert 0 < found["finetune_volume_disk_free_bytes"] < found["finetune_volume_disk_bytes"]
 
 
+class TestAccessLog:
+    @pytest.fixture
+    def log(self, exporter: Mapping[str, ModuleType]) -> Any:
+        return exporter["access_log"].AccessLog()
+
+    def counted(self, log: Any) -> dict[tuple[str, ...], tuple[float, float]]:
+        samples = list(log.samples())
+        return {
+            count.labels: (count.value, took.value)
+            for count, took in zip(samples[::2], samples[1::2], strict=True)
+        }
+
+    def test_requests_are_counted_as_ollama_tells_them(self, log: Any) -> None:
+        start = "<30>Nov 25 16:26:33 finetune-stack-dev-ollama-server[25691]: [GIN] 2026/11/25 - "
+        for line in (
+            '16:26:32 | 200 |     142.272\u00b5s |       127.0.0.1 | HEAD     "/"',
+            '16:26:33 | 404 |     262.371\u00b5s |       127.0.0.1 | POST     "/api/show"',
+            '16:26:34 | 200 |  1.5s |      172.18.0.1 | POST     "/api/chat"',
+            '16:27:34 | 200 |          1m3s |             ::1 | POST     "/api/chat?a=b"',
+        ):
+            log.hear(f"{start}{line}\n")
+        log.hear('<27>Nov 25 ollama[1]: time=2026-11-25 level=INFO msg="| 200 | total blobs: 0"')
+        assert self.counted(log) == {
+            ("HEAD", "/", "200"): (1, pytest.approx(142.272e-6)),
+            ("POST", "/api/show", "404"): (1, pytest.approx(262.371e-6)),
+            ("POST", "/api/chat", "200"): (2, 64.5),
+        }
+
+    @pytest.mark.parametrize(
+        ("path", "known"),
+        [
+            ("/api/blobs/sha256:00ff", "/api/blobs"),
+            ("/v1/models/guide", "/v1/models"),
+            ("/v1/chat/completions", "/v1/chat/completions"),
+            ("/.env", "other"),
+            ("/api/chatty", "other"),
+        ],
+    )
+    def test_nobody_can_make_up_series(
+        self, exporter: Mapping[str, ModuleType], path: str, known: str
+    ) -> None:
+        assert exporter["access_log"].known_path(path) == known
+
+
 class TestGpus:
     TABLE = (
         "0, NVIDIA A100-SXM4-80GB, 97, 71234, 81920, 61, 389.52\n"
@@ -246,8 +290,8 @@ def test_the_image_has_the_whole_exporter_and_listens_where_the_plan_says() -> N
     lines = instructions(IMAGES / "metrics/Dockerfile")
     copied = {word for line in lines if line.startswith("COPY ") for word in line.split()}
     assert {f"metrics/exporter/{path.name}" for path in EXPORTER.glob("*.py")} <= copied
-    (port,) = (line.split()[1] for line in lines if line.startswith("EXPOSE "))
-    assert int(port) == METRICS_PORT
+    (ports,) = (line.split()[1:] for line in lines if line.startswith("EXPOSE "))
+    assert ports == [str(METRICS_PORT), f"{METRICS_PORT}/udp"]
 
 
 def test_the_client_is_pinned_by_its_hash() -> None:

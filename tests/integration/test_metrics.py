@@ -32,6 +32,7 @@ class Seen:
     stack: Stack
     update: Update
     prometheus: Prometheus
+    outputs: dict[str, Any]
     at_work: list[dict[str, float | None]] = field(default_factory=list)
 
 
@@ -67,10 +68,11 @@ def seen(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
                 ended.set()
                 watcher.join()
             assert update.returncode == 0, update.output
-            ask(stack)
+            outputs = stack.outputs()
+            ask(stack, outputs)
             # What the last scrape has seen is of now.
             time.sleep(2 * SCRAPE_SECONDS)
-            yield Seen(stack, update, prometheus, at_work)
+            yield Seen(stack, update, prometheus, outputs, at_work)
     finally:
         stack.abandon()
         engine.remove_everything_of(stack)
@@ -123,9 +125,33 @@ def test_disk_and_server_are_told(seen: Seen):
     }
     assert seen.prometheus.value("finetune_ollama_up") == 1
     (loaded,) = seen.prometheus.ask("finetune_ollama_loaded_bytes")
-    assert loaded["metric"]["model"] == seen.stack.outputs()["models"][seen.stack.model["name"]]
+    assert loaded["metric"]["model"] == seen.outputs["models"][seen.stack.model["name"]]
     assert float(loaded["value"][1]) > 1_000_000
     assert seen.prometheus.value("finetune_ollama_loaded_gpu_bytes") == 0
+
+
+@pytest.mark.capability("O7")
+def test_requests_are_counted_by_what_came_of_them(seen: Seen):
+    def count(path: str, status: int) -> float:
+        labels = f'path="{path}", status="{status}", method="POST"'
+        return seen.prometheus.value(f"finetune_ollama_requests_total{{{labels}}}") or 0
+
+    url, missing = seen.outputs["ollama_url"], {"model": "nobody", "prompt": "Who?"}
+    before = count("/api/generate", 200), count("/api/generate", 404)
+    for _ in range(3):
+        ask(seen.stack, seen.outputs)
+    for _ in range(2):
+        assert httpx.post(f"{url}/api/generate", json=missing, timeout=30).status_code == 404
+    time.sleep(3 * SCRAPE_SECONDS)
+    after = count("/api/generate", 200), count("/api/generate", 404)
+    assert [now - then for now, then in zip(after, before, strict=True)] == [3, 2]
+    took = 'finetune_ollama_request_seconds_total{path="/api/generate", status="200"}'
+    assert (seen.prometheus.value(took) or 0) > 0
+
+
+def test_the_engine_goes_on_telling_ollamas_log(seen: Seen, engine: Engine):
+    server = engine.containers(seen.stack)[f"{seen.stack.physical_name}-ollama-server"]
+    assert b"/api/generate" in server.logs(tail=200)
 
 
 def test_every_panel_of_the_dashboard_finds_something(seen: Seen):
@@ -142,7 +168,7 @@ def test_every_panel_of_the_dashboard_finds_something(seen: Seen):
 
 
 def test_prometheus_own_checker_finds_no_fault_with_the_page(seen: Seen):
-    page = httpx.get(seen.stack.outputs()["metrics_url"], timeout=30)
+    page = httpx.get(seen.outputs["metrics_url"], timeout=30)
     assert page.headers["content-type"].startswith("text/plain; version=")
     checked = subprocess.run(
         ["promtool", "check", "metrics"],
@@ -190,9 +216,8 @@ def test_an_up_without_changes_leaves_it_alone_and_one_without_metrics_takes_it_
     assert not [name for name in engine.started_since(seen.stack, moment) if "sft" in name]
 
 
-def ask(stack: Stack) -> None:
+def ask(stack: Stack, outputs: dict[str, Any]) -> None:
     """Have Ollama load the model."""
-    outputs = stack.outputs()
     asked = {"model": outputs["models"][stack.model["name"]], "prompt": "What?", "stream": False}
     httpx.post(f"{outputs['ollama_url']}/api/generate", json=asked, timeout=120).raise_for_status()
 

@@ -89,6 +89,16 @@ def test_it_listens_to_this_host_alone_unless_asked(plan_with: PlanWith) -> None
     assert (port.external, port.bind_address) == (9000, "192.0.2.7")
 
 
+def test_ollamas_log_comes_by_the_engine_of_this_very_host(plan_with: PlanWith) -> None:
+    assert plan_with().ollama_server.log_port is None
+    metrics = {"enabled": True, "port": 9000, "bind_address": "192.0.2.7"}
+    plan = measured(plan_with, metrics=metrics)
+    assert plan.ollama_server.log_port == 9000
+    (datagrams,) = (port for port in exporter(plan).container.ports if port.protocol == "udp")
+    assert (datagrams.external, datagrams.bind_address) == (9000, "127.0.0.1")
+    assert [service.settings for service in plan.services if service.log_port] == ["ollama_server"]
+
+
 @pytest.mark.parametrize("hardware", ["cpu", "cuda", "rocm", "npu"])
 def test_it_looks_at_gpus_where_nvidia_smi_comes_with_them(
     plan_with: PlanWith, hardware: str

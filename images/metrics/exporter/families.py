@@ -38,6 +38,7 @@ _RUN = ("step",)
 _GPU = ("gpu", "name")
 _VOLUME = ("volume",)
 _MODEL = ("model",)
+_REQUEST = ("method", "path", "status")
 
 FAMILIES: tuple[Family, ...] = (
     Family(
@@ -119,6 +120,18 @@ FAMILIES: tuple[Family, ...] = (
         name="finetune_volume_disk_free_bytes",
         help="What is free on the disk that a volume lies on.",
         labels=_VOLUME,
+    ),
+    Family(
+        name="finetune_ollama_requests",
+        help="Requests that Ollama has answered since the exporter was started.",
+        labels=_REQUEST,
+        kind="counter",
+    ),
+    Family(
+        name="finetune_ollama_request_seconds",
+        help="How long Ollama took for all of these together, to the end of each answer.",
+        labels=_REQUEST,
+        kind="counter",
     ),
     Family(name="finetune_ollama_up", help="1 where Ollama has answered, 0 where it has not."),
     Family(

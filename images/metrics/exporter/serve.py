@@ -14,6 +14,7 @@ from typing import Any
 
 import gpus
 import ollama
+from access_log import AccessLog
 from families import FAMILIES, Sample
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -31,6 +32,8 @@ class Stack(Collector):
         self._has_gpus = bool(request["gpus"])
         self._volumes = Volumes(request["volumes"])
         self._volumes.watch()
+        self._access_log = AccessLog()
+        self._access_log.listen(int(request["port"]))
         # A training's log is read once, whoever asks.
         self._lock = threading.Lock()
 
@@ -52,6 +55,7 @@ class Stack(Collector):
             yield from step.samples()
         yield from self._volumes.samples()
         yield from ollama.samples(self._ollama)
+        yield from self._access_log.samples()
         if self._has_gpus:
             yield from gpus.samples()
 

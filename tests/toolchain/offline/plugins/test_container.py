@@ -200,6 +200,25 @@ def test_the_hosts_ipc_is_told_and_read_back(engine, base, resource):
     assert box.plan(**wanted).changes == {}
 
 
+def test_a_log_that_goes_elsewhere_is_told_and_read_back(engine, base, resource):
+    options = {"syslog-address": "udp://127.0.0.1:9"}
+    wanted = {**base, "logDriver": "syslog", "logOpts": options}
+    box = resource("container", "box").create(**wanted)
+    config = engine.containers.get(box.resource_id).attrs["HostConfig"]["LogConfig"]
+    assert config == {"Type": "syslog", "Config": options}
+    assert box.refresh()
+    assert box.plan(**wanted).changes == {}
+    assert box.plan(**base).changes == {"logOpts": "delete_replace"}
+
+
+def test_a_port_for_datagrams_is_none_for_connections(engine, base, resource):
+    port = {"internal": 9000, "external": 0, "ip": "127.0.0.1"}
+    wanted = {**base, "ports": [{**port, "protocol": "udp"}]}
+    box = resource("container", "box").create(**wanted)
+    ports = engine.containers.get(box.resource_id).attrs["NetworkSettings"]["Ports"]
+    assert ports["9000/udp"]
+
+
 def test_gone_after_removal_by_hand(engine, base, resource):
     box = resource("container", "box").create(**base)
     engine.containers.get(box.resource_id).remove(force=True)

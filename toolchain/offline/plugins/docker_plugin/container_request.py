@@ -48,6 +48,7 @@ def _host_config(inputs: Properties) -> dict[str, Any]:
         "ReadonlyRootfs": inputs.get("readOnly"),
         "Tmpfs": inputs.get("tmpfs"),
         "IpcMode": inputs.get("ipcMode"),
+        "LogConfig": _log(inputs),
         "Memory": inputs.get("memory", 0) * MIB,
         "MemorySwap": swap * MIB if swap > 0 else swap,
         "ShmSize": inputs.get("shmSize", 0) * MIB,
@@ -58,6 +59,13 @@ def _host_config(inputs: Properties) -> dict[str, Any]:
         {"MaskedPaths": [], "ReadonlyPaths": []} if _UNCONFINED_PATHS in security else {}
     )
     return {**_without_empty(config), **paths, "Init": False}
+
+
+def _log(inputs: Properties) -> dict[str, Any] | None:
+    """Left out, the engine's own driver with its own options."""
+    if not inputs.get("logDriver"):
+        return None
+    return {"Type": inputs["logDriver"], "Config": inputs.get("logOpts") or {}}
 
 
 def _without_empty(request: dict[str, Any]) -> dict[str, Any]:

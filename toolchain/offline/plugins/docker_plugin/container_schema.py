@@ -52,7 +52,7 @@ CONTAINER_SCHEMA: Final[Schema] = {
             "internal": Attribute("integer", required=True, force_new=True),
             "external": Attribute("integer", computed=True, force_new=True),
             "ip": Attribute("string", default="0.0.0.0", force_new=True),  # noqa: S104 - the official default
-            "protocol": Attribute("string", default="tcp", force_new=True, served=False),
+            "protocol": Attribute("string", default="tcp", force_new=True, pattern="tcp|udp"),
         },
     ),
     "networksAdvanced": Attribute(
@@ -84,6 +84,8 @@ CONTAINER_SCHEMA: Final[Schema] = {
     "readOnly": Attribute("boolean", force_new=True),
     # Not ForceNew, and nothing is done about it in the engine.
     "tmpfs": Attribute("map"),
+    "logDriver": Attribute("string", force_new=True, computed=True),
+    "logOpts": Attribute("map", force_new=True),
     "ipcMode": Attribute("string", force_new=True, computed=True),
     # In MiB, both changed in place. Without the second the engine allows as much swap again.
     "memory": Attribute("integer", minimum=0),

@@ -71,6 +71,8 @@ def read_state(found: dict[str, Any], state: Properties) -> Properties:
         live["gpus"] = _gpus(host.get("DeviceRequests") or [], state["gpus"])
     if dropped_or_added := _capabilities(host):
         live["capabilities"] = dropped_or_added
+    if state.get("logOpts"):
+        live["logOpts"] = host["LogConfig"].get("Config") or {}
     if host.get("Tmpfs"):
         live["tmpfs"] = host["Tmpfs"]
     if not running:
