@@ -1,7 +1,7 @@
 """One environment: load the settings, look at the host, plan, deploy one pipeline, export."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pulumi
@@ -11,10 +11,11 @@ import pulumi_docker as docker
 from components.pipeline import FineTunePipeline, FineTunePipelineArgs
 from plan import secret
 from plan.owner import Owner
-from plan.problem import Problem, SettingsError
+from plan.problem import SettingsError
 from planning.advice.advice import find_accelerator_advice, find_advice, find_room_advice
 from planning.advice.gpu_memory import estimates
 from planning.advice.outlook import outlook
+from planning.forecast.trainings import Trainings
 from planning.host import ask_about_host, ask_for_tokens, judge_host, rollbacks
 from planning.pipeline import plan_pipeline
 from runtime.docker.connection import engine_address
@@ -44,27 +45,28 @@ except SettingsError as error:
     raise pulumi.RunError(str(error)) from None
 
 
-def warn(advice: Sequence[Problem]) -> None:
-    """Tell the operator what will work and could be better."""
-    for each in advice:
-        pulumi.log.warn(str(each))
+def tell(lines: Iterable[object], log: Callable[[str], None] = pulumi.log.info) -> None:
+    """Tell the operator what is going to be, or what will work and could be better."""
+    for line in lines:
+        log(str(line))
 
 
-has_api_key = "api_key" in secrets
-warn(find_advice(settings, findings.facts, has_api_key=has_api_key, is_made=not tokens.missing))
-warn(find_room_advice(settings, plan, findings.facts, tokens))
-for line in [*outlook(settings, plan, findings.facts, tokens), *rollbacks(plan, tokens)]:
-    pulumi.log.info(line)
+facts, warn, has_api_key = findings.facts, pulumi.log.warn, "api_key" in secrets
+tell(find_advice(settings, facts, has_api_key=has_api_key, is_made=not tokens.missing), warn)
+tell(find_room_advice(settings, plan, facts, tokens), warn)
+trainings = Trainings(settings, plan, facts, tokens)
+tell([*outlook(settings, plan, facts, tokens, trainings), *rollbacks(plan, tokens)])
 # The provider has a way of its own to an engine; one whose host is not known asks none.
 engine: Any = pulumi.UNKNOWN if is_unseen else engine_address(plan.engine)
 pipeline = FineTunePipeline(
     "pipeline",
     FineTunePipelineArgs(
         plan=plan,
-        facts=findings.facts,
+        facts=facts,
         tokens=tokens,
         settings=settings.model_dump(mode="json"),
-        gpu_memory=estimates(settings, findings.facts),
+        gpu_memory=estimates(settings, facts),
+        forecast=trainings.outputs,
         secrets=secrets,
     ),
     opts=pulumi.ResourceOptions(
@@ -73,8 +75,9 @@ pipeline = FineTunePipeline(
     ),
 )
 # Told before the first training, where the look at the host could not see the GPUs.
-pipeline.accelerators.apply(
-    lambda seen: warn(find_accelerator_advice(settings, findings.facts, seen))
-)
+pipeline.accelerators.apply(lambda seen: tell(find_accelerator_advice(settings, facts, seen), warn))
+# Each training that ends tells more of those to come.
+for run in pipeline.trained:
+    run.apply(lambda trained: tell(trainings.after(*trained)))
 for name, value in pipeline.outputs.items():
     pulumi.export(name, value)

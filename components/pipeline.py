@@ -35,6 +35,8 @@ class FineTunePipelineArgs:
     """As they were resolved: kept in the state, for the report. They hold no secret."""
     gpu_memory: Mapping[str, object] = field(default_factory=dict)
     """What each run was foretold to need on each GPU, in GB by part; kept likewise."""
+    forecast: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """What each run was foretold to take: `steps`; `tokens` and `seconds` where they are known."""
     secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """By what `pulumi config` calls them, see `plan.secret`; they must arrive as secrets."""
 
@@ -64,6 +66,8 @@ class FineTunePipeline(pulumi.ComponentResource):
     accelerators: pulumi.Output[list[Mapping[str, Any]]]
     """The devices that containers see: `name` and `memory_gb`; empty on a CPU host."""
     volumes: pulumi.Output[Mapping[str, str]]
+    trained: Sequence[pulumi.Output[Any]]
+    """Name of each training run's step, and its figures: known as soon as it is done."""
     outputs: Mapping[str, pulumi.Output[Any]]
     """All of them by name: what the stack exports."""
 
@@ -168,14 +172,12 @@ class FineTunePipeline(pulumi.ComponentResource):
             if check
             else pulumi.Output.from_input([])
         )
+        runs = [run for model in plan.models for run in model.steps if run.noun == "training-run"]
+        results = {run.name: self._steps[run.identity].results for run in runs}
         self.training_results = pulumi.Output.all(
-            **{
-                step.name.removeprefix(f"{plan.stack}-"): self._steps[step.identity].results
-                for model in plan.models
-                for step in model.steps
-                if step.noun == "training-run"
-            }
+            **{step.removeprefix(f"{plan.stack}-"): each for step, each in results.items()}
         )
+        self.trained = [pulumi.Output.all(*run) for run in results.items()]
         self.volumes = volumes.names
         self.outputs = {
             "ollama_url": self.ollama_url,
@@ -189,6 +191,7 @@ class FineTunePipeline(pulumi.ComponentResource):
             "evaluations": self.evaluations,
             "kept_models": self.kept_models,
             "training_results": self.training_results,
+            "forecast": pulumi.Output.from_input(args.forecast),
             "accelerators": self.accelerators,
             "volumes": self.volumes,
         }

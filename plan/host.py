@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from plan.container import Mount
 from plan.model_shape import ModelShape
 from plan.owner import Owner
 from plan.problem import Problem
+from plan.training_record import TrainingRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +174,8 @@ class TokenQuestions:
     """Images that the stack builds, by role: one that is gone gets another token."""
     services: tuple[str, ...] = ()
     """Containers that keep running, likewise."""
+    training_records: Mount | None = None
+    """The volume that they are kept in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,3 +192,5 @@ class Tokens:
     """By role; those that the stack builds."""
     services: Mapping[str, str] = field(default_factory=dict)
     """By name."""
+    training_records: tuple[TrainingRecord, ...] = ()
+    """What earlier trainings took, the latest last."""

@@ -25,6 +25,9 @@ TRACKERS = OUTPUT / "trackers"
 TENSORBOARD = TRACKERS / "tensorboard"
 """Event files, in a folder for each model and run."""
 
+TRAINING_RECORDS = OUTPUT / "training-records"
+"""One file per finished training, named by its identity: see `plan.training_record`."""
+
 PARTIAL = ".partial"
 """Suffix of a step's folder while the step is at work; it is renamed when complete."""
 
@@ -39,6 +42,12 @@ FETCHED = "fetched.json"
 
 MARKER = "complete.json"
 """File inside a finished artefact: see `plan.marker`."""
+
+TRAINING_ARGUMENTS = "train.yaml"
+"""What a training is told."""
+
+TRAINER_STATE = "trainer_state.json"
+"""What the trainer says at its end of its steps."""
 
 DATASET_INFO = "dataset_info.json"
 """LLaMA-Factory's register of data sets."""
@@ -61,6 +70,11 @@ def artefact(identity: str, volume: PurePosixPath = OUTPUT) -> PurePosixPath:
 def partial(identity: str, volume: PurePosixPath = OUTPUT) -> PurePosixPath:
     """The folder of a step that is at work or was interrupted."""
     return volume / RUNS.name / f"{identity}{PARTIAL}"
+
+
+def training_record(identity: str) -> PurePosixPath:
+    """What a finished training took."""
+    return TRAINING_RECORDS / f"{identity}.json"
 
 
 def data_file(digest: str, name: str) -> PurePosixPath:

@@ -90,6 +90,9 @@ class ContainerStepPlan(StepPlan):
     """LLaMA-Factory's trainer_log.jsonl, below the artefact's folder."""
     results: str | None = None
     """JSON file of figures that become outputs, below the artefact's folder."""
+    foretold_tokens: float | None = None
+    """That a training is to read, padding included, by its rows and settings alone: kept in its
+    record, to be held against what it has read. None where nobody knows."""
     secret_environment: tuple[str, ...] = ()
     """Variables that the container gets and no plan holds."""
     gpu_memory_holders: tuple[GpuMemoryHolder, ...] = ()

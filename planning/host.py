@@ -97,6 +97,7 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
         ),
         images={image.role: image.reference for image in plan.images.all if image.is_built},
         services=tuple(service.name for service in plan.services),
+        training_records=plan.volumes.output.mount(),
     )
 
 

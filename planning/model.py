@@ -1,7 +1,8 @@
 """One model: its steps, from base weights to GGUF, and how it is served."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from plan.container import Accelerator
 from plan.evaluation import Question
@@ -56,10 +57,12 @@ def plan_model(
     trackers: TrackersSettings,
     held_out: Sequence[Question] = (),
     parallel: int = 1,
+    foretold_tokens: Mapping[str, float] = MappingProxyType({}),
 ) -> TrainedModel:
     """The plan of one model of a stack; `server` is the container that serves it.
 
-    `held_out` is what an evaluation asks, so many questions in `parallel`.
+    `held_out` is what an evaluation asks, so many questions in `parallel`. `foretold_tokens` is
+    what each run will read, by its name, as far as it is known.
     """
     by_name = {dataset.name: dataset for dataset in datasets}
     # In the order in which they are used: that in which they are declared makes no other model.
@@ -124,6 +127,7 @@ def plan_model(
             gpu_memory_holders=gpu_memory_holders,
             mirrors=mirrors,
             trackers=trackers,
+            foretold_tokens=foretold_tokens.get(run.name),
         )
         steps.append(planned)
         left[run.name] = Trained(

@@ -12,6 +12,7 @@ from planning.accelerator import plan_accelerator
 from planning.accelerator_check import plan_accelerator_check
 from planning.dataset_registration import plan_dataset_registration, plan_datasets
 from planning.evaluation import count_parallel, find_untaught_calls
+from planning.forecast.schedule import foretell_tokens
 from planning.gpu_memory import plan_gpu_memory_holders
 from planning.images import plan_images
 from planning.limits import plan_limits
@@ -66,6 +67,7 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
             trackers=settings.trackers,
             held_out=held_out[model.name],
             parallel=count_parallel(settings.ollama_server),
+            foretold_tokens=foretell_tokens(model, settings, facts),
         )
         for model in settings.models
     }

@@ -29,7 +29,6 @@ from stack_configs.settings.images import MirrorSettings
 from stack_configs.settings.trackers import TrackersSettings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
-CONFIG = "train.yaml"
 DEEPSPEED_CONFIG = "deepspeed.json"
 MEDIA = "media"
 
@@ -67,6 +66,7 @@ def plan_training_run(
     gpu_memory_holders: tuple[GpuMemoryHolder, ...],
     mirrors: MirrorSettings,
     trackers: TrackersSettings,
+    foretold_tokens: float | None,
 ) -> TrainingRunPlan:
     """One run. `datasets` and `eval_datasets` are those that it names, in its order. It looks at
     the hub, by way of the `mirrors`, only where a data set is to be had there alone.
@@ -119,7 +119,7 @@ def plan_training_run(
         # Else its log tells no tokens. Counting them is no part of what is made.
         located.setdefault("include_num_input_tokens_seen", True)
     files = {paths.DATASET_INFO: info}
-    commands = [f"llamafactory-cli train {folder / CONFIG}"]
+    commands = [f"llamafactory-cli train {folder / paths.TRAINING_ARGUMENTS}"]
     if media := dict.fromkeys(dataset.media.target for dataset in read if dataset.media):
         located["media_dir"] = str(folder / MEDIA)
         commands = with_media(folder / MEDIA, media, commands)
@@ -129,7 +129,7 @@ def plan_training_run(
     if reward_model is not None:
         located["reward_model"] = str(reward_model.step.artefact)
         located["reward_model_type"] = reward_model.kind
-    files[CONFIG] = yaml.safe_dump(located, sort_keys=False, allow_unicode=True)
+    files[paths.TRAINING_ARGUMENTS] = yaml.safe_dump(located, sort_keys=False, allow_unicode=True)
     if tracking.environment:
         commands.insert(0, f"mkdir -p {paths.TRACKERS}")
     commands.insert(0, drop_what_cannot_be_resumed(folder, can_resume=can_resume(settings)))
@@ -166,6 +166,7 @@ def plan_training_run(
         uploads={} if yields_adapter else UPLOADS,
         progress_log="trainer_log.jsonl",
         results="all_results.json",
+        foretold_tokens=foretold_tokens,
         gpu_memory_holders=gpu_memory_holders,
         secret_environment=(
             *(() if offline else (HUB_TOKEN,)),
@@ -207,7 +208,7 @@ def drop_what_cannot_be_resumed(folder: PurePosixPath, *, can_resume: bool) -> s
         return f"{weights}; rm -rf {folder}/checkpoint-*"
     return (
         f"{weights}; for checkpoint in {folder}/checkpoint-*; do "
-        'test -e "$checkpoint/trainer_state.json" || rm -rf "$checkpoint"; done'
+        f'test -e "$checkpoint/{paths.TRAINER_STATE}" || rm -rf "$checkpoint"; done'
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from plan.paths import TRAINER_STATE
 from report.traces import Trace
 
 Point = tuple[float, float]
@@ -106,7 +107,7 @@ def thinned(points: Sequence[Point]) -> tuple[Point, ...]:
 
 def _entries(trace: Trace) -> Iterator[Mapping[str, Any]]:
     """The log: whole in trainer_state.json; in trainer_log.jsonl while the training is at work."""
-    history = trace.json("trainer_state.json").get("log_history")
+    history = trace.json(TRAINER_STATE).get("log_history")
     if isinstance(history, list):
         yield from (entry for entry in history if isinstance(entry, dict))
         return

@@ -13,6 +13,7 @@ SECTIONS = {
     "evaluation": "Evaluation",
     "parity": "Parity with the training",
     "memory": "GPU memory",
+    "time": "Training time",
     "graph": "Graph",
     "steps": "Steps",
     "settings": "Settings",
@@ -40,6 +41,7 @@ def _sections(page: Page) -> Iterator[tuple[str, str]]:
         "evaluation": page.evaluations,
         "parity": page.compared,
         "memory": page.memory,
+        "time": page.times,
         "settings": page.settings,
     }
     yield from ((name, label) for name, label in SECTIONS.items() if len(has.get(name, " ")))

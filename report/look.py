@@ -18,7 +18,7 @@ TRAINING = ("base-model", "training-run", "merge")
 """Steps in the image that trains: the converter's may be the operator's own."""
 
 KEPT_TEXTS = (
-    *("*.yaml", "trainer_log.jsonl", "trainer_state.json", "all_results.json"),
+    *("*.yaml", "trainer_log.jsonl", paths.TRAINER_STATE, "all_results.json"),
     *(paths.MARKER, paths.FETCHED, paths.DATASET_INFO, paths.EVALUATION_RECORD),
 )
 """Files of an artefact that say how it was made and what came out."""

@@ -11,7 +11,7 @@ from report.evaluations import EvaluationView, evaluation_views
 from report.graph import Graph, graph_of
 from report.look import HostSight
 from report.models import ModelView, model_views
-from report.runs import RunView, memory_rows, run_views
+from report.runs import RunView, memory_rows, run_views, time_rows
 from report.state import StackState
 from report.steps import StepRow, Traces, step_rows
 from report.traces import trace_of
@@ -34,6 +34,8 @@ class Page:
     evaluations: tuple[EvaluationView, ...]
     memory: tuple[tuple[str, str, str], ...]
     """Run, foretold and measured."""
+    times: tuple[tuple[str, str, str], ...]
+    """Likewise."""
     settings: tuple[tuple[str, str], ...]
     """Section and its YAML."""
     facts: tuple[tuple[str, str], ...]
@@ -74,6 +76,7 @@ def page_of(state: StackState, sight: HostSight, *, now: datetime) -> Page:
         models=models,
         evaluations=tuple(evaluation_views(state, sight.survey)),
         memory=tuple(memory_rows(state)),
+        times=tuple(time_rows(state, traces)),
         settings=tuple(_settings(state)),
         facts=tuple(_facts(state, sight)),
         images=tuple(

@@ -12,7 +12,7 @@ from report.curves import panels_of
 from report.state import StackState
 from report.steps import Traces, component_of, state_of
 from report.traces import earlier_traces
-from report.words import UNKNOWN, moment, size
+from report.words import UNKNOWN, moment, size, took
 
 FIGURES = {
     "train_loss": "mean loss",
@@ -63,6 +63,19 @@ def run_views(state: StackState, traces: Traces, survey: Survey) -> Iterator[Run
             changes=tuple(changes_between(earlier, trace)) if earlier and trace else None,
             before=moment(earlier.made) if earlier else "",
         )
+
+
+def time_rows(state: StackState, traces: Traces) -> Iterator[tuple[str, str, str]]:
+    """Title, foretold and measured time of each run that somebody foretold it of."""
+    for step in state.steps:
+        seconds = state.foretold_seconds.get(component_of(step))
+        if step.noun == "training-run" and seconds is not None:
+            trace = traces[step.resource.urn]
+            yield (
+                str(getattr(step.plan, "title", step.noun)),
+                took(seconds),
+                took(trace.seconds if trace else None),
+            )
 
 
 def memory_rows(state: StackState) -> Iterator[tuple[str, str, str]]:

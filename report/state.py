@@ -110,6 +110,16 @@ class StackState:
         }
 
     @property
+    def foretold_seconds(self) -> Mapping[str, float]:
+        """How long a run was foretold to take, by the name of its component."""
+        forecast = self.outputs.get("forecast") or {}
+        return {
+            f"pipeline-{run}": told["seconds"]
+            for run, told in forecast.items()
+            if told.get("seconds") is not None
+        }
+
+    @property
     def _kept(self) -> Mapping[str, Any]:
         found = (r.outputs for r in self.resources if r.type == PIPELINE_TYPE)
         return next(found, {})

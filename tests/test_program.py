@@ -41,6 +41,7 @@ EXPORTS = {
     "kept_models",
     "parity",
     "training_results",
+    "forecast",
     "volumes",
 }
 

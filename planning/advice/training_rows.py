@@ -1,13 +1,12 @@
 """What the length and the number of a run's rows say of its speed and its checkpoints (T6)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import ceil
 
 from plan.host import HostFacts
 from plan.problem import Problem
 from planning.advice.devices import found_gb, processes
-from planning.advice.run_rows import RunRows, rows_of
+from planning.forecast.rows import RunRows, is_packed, rows_of
+from planning.forecast.schedule import Schedule, schedule_of
 from planning.memory.model_size import billions_of
 from planning.training_run import can_resume
 from stack_configs.settings.root import Settings
@@ -31,16 +30,6 @@ LONG_HOURS = 1.0
 SECONDS_PER_HOUR = 3600
 
 
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """The steps of a run."""
-
-    rows_per_step: int
-    steps: int
-    hours_per_step: float
-    """At the very least."""
-
-
 def about_training_rows(settings: Settings, facts: HostFacts) -> Iterator[Problem]:
     """Batches that are mostly empty, steps that are too few, checkpoints that come too late.
 
@@ -54,22 +43,19 @@ def about_training_rows(settings: Settings, facts: HostFacts) -> Iterator[Proble
         for run_index, run in enumerate(model.training_runs):
             key = f"models[{model_index}].training_runs[{run_index}]"
             rows = rows_of(run, settings)
-            if rows is None or run.stage not in ("pt", "sft") or _is_packed(run):
+            if rows is None or run.stage not in ("pt", "sft") or is_packed(run):
                 continue
             if has_gpus and rows.count * rows.mean * run.num_train_epochs > MANY_TOKENS:
                 yield from _about_batches(run, rows, key)
             if together is None:
                 continue
-            schedule = _schedule(run, rows, together, billions or 0.0)
+            schedule = schedule_of(run, settings, together)
+            if schedule is None:
+                continue
             yield from _about_steps(run, rows, schedule, key)
             if has_gpus:
-                yield from _about_checkpoints(run, schedule, key)
-
-
-def _is_packed(run: TrainingRunSettings) -> bool:
-    """Pre-training is, unless it is told not to."""
-    told = run.arguments.get("packing")
-    return bool(run.arguments.get("neat_packing") or (run.stage == "pt" if told is None else told))
+                hours = _hours_per_step(run, schedule, together, billions or 0.0)
+                yield from _about_checkpoints(run, schedule, hours, key)
 
 
 def _about_batches(run: TrainingRunSettings, rows: RunRows, key: str) -> Iterator[Problem]:
@@ -97,19 +83,6 @@ def _about_batches(run: TrainingRunSettings, rows: RunRows, key: str) -> Iterato
         )
 
 
-def _schedule(run: TrainingRunSettings, rows: RunRows, together: int, billions: float) -> Schedule:
-    batch = run.per_device_train_batch_size
-    per_step = batch * run.gradient_accumulation_steps * together
-    steps = run.max_steps or ceil(ceil(rows.count / per_step) * run.num_train_epochs)
-    tokens = rows.padded_mean(batch) * batch * run.gradient_accumulation_steps
-    # For each weight and token: two operations forward, two back to the layer before, two for the
-    # weight itself where it is trained, and two more where layers are computed again.
-    operations = 4 + (2 if run.finetuning_type == "full" else 0)
-    operations += 2 if run.gradient_checkpointing else 0
-    seconds = tokens * operations * billions * 1e9 / FASTEST
-    return Schedule(rows_per_step=per_step, steps=steps, hours_per_step=seconds / SECONDS_PER_HOUR)
-
-
 def _about_steps(
     run: TrainingRunSettings, rows: RunRows, schedule: Schedule, key: str
 ) -> Iterator[Problem]:
@@ -132,11 +105,25 @@ def _about_steps(
         )
 
 
-def _about_checkpoints(run: TrainingRunSettings, schedule: Schedule, key: str) -> Iterator[Problem]:
+def _hours_per_step(
+    run: TrainingRunSettings, schedule: Schedule, devices: int, billions: float
+) -> float:
+    """At the very least."""
+    # For each weight and token: two operations forward, two back to the layer before, two for the
+    # weight itself where it is trained, and two more where layers are computed again.
+    operations = 4 + (2 if run.finetuning_type == "full" else 0)
+    operations += 2 if run.gradient_checkpointing else 0
+    tokens = (schedule.tokens_per_step or 0) / devices
+    return tokens * operations * billions * 1e9 / FASTEST / SECONDS_PER_HOUR
+
+
+def _about_checkpoints(
+    run: TrainingRunSettings, schedule: Schedule, hours_per_step: float, key: str
+) -> Iterator[Problem]:
     if not can_resume(run) or run.arguments.get("save_strategy", "steps") != "steps":
         return
     apart = min(run.save_steps, schedule.steps)
-    hours = apart * schedule.hours_per_step
+    hours = apart * hours_per_step
     if hours < LONG_HOURS:
         return
     yield Problem(
@@ -144,5 +131,5 @@ def _about_checkpoints(run: TrainingRunSettings, schedule: Schedule, key: str) -
         str(run.save_steps),
         f"the {apart} steps from one checkpoint to the next take {hours:.1f} hours at least, on "
         "the fastest GPUs too, and a run that is killed loses as much",
-        f"Set it to {max(1, int(LONG_HOURS / 2 / schedule.hours_per_step))} or less",
+        f"Set it to {max(1, int(LONG_HOURS / 2 / hours_per_step))} or less",
     )

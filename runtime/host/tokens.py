@@ -7,14 +7,17 @@ command again, and the program writes that token into the marker it leaves.
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import PurePosixPath
 
 from plan import labels
 from plan.container import Mount
 from plan.host import Probe, TokenQuestions, Tokens
 from plan.marker import read_artefact_marker, read_served_marker
 from plan.owner import Owner
+from plan.paths import TRAINING_RECORDS
+from plan.training_record import TrainingRecord, read_training_record
 from runtime.docker import archive, containers
 from runtime.docker.engine import Engine, in_parallel
 from runtime.failure import MissingError
@@ -37,7 +40,7 @@ def find_tokens(
     engine: Engine, snapshot: Snapshot, owner: Owner, questions: TokenQuestions
 ) -> Tokens:
     """The token of everything that is there, and a new one for what is not."""
-    work = _look_for_work(engine, snapshot, owner, questions)
+    work, records = _look_for_work(engine, snapshot, owner, questions)
     images = in_parallel(
         [partial(_image_token, engine, image) for image in questions.images.values()]
     )
@@ -50,6 +53,7 @@ def find_tokens(
         kept=tuple(step for step, found in work.items() if found and found.is_kept),
         images=dict(zip(questions.images, images, strict=True)),
         services=_service_tokens(snapshot, owner, questions.services),
+        training_records=tuple(sorted(records, key=lambda record: record.finished_at)),
     )
 
 
@@ -83,40 +87,71 @@ def _image_token(engine: Engine, image: str) -> str:
 
 def _look_for_work(
     engine: Engine, snapshot: Snapshot, owner: Owner, questions: TokenQuestions
-) -> dict[str, _Work | None]:
+) -> tuple[dict[str, _Work | None], list[TrainingRecord]]:
+    """The work of every probe, and the records beside it."""
     mounts = {probe.step: _mount(probe) for probe in questions.probes}
-    there = [probe for probe in questions.probes if is_there(snapshot, mounts[probe.step])]
-    reached = {probe.step: mounting(snapshot, owner, mounts[probe.step]) for probe in there}
-    unreached = {mounts[probe.step] for probe in there if reached[probe.step] is None}
-    with look_into(engine, owner, unreached) as helper:
+    kept = questions.training_records and replace(questions.training_records, read_only=True)
+    there = {
+        mount: mounting(snapshot, owner, mount)
+        for mount in {*mounts.values(), *([kept] if kept else [])}
+        if is_there(snapshot, mount)
+    }
+    with look_into(engine, owner, {mount for mount, place in there.items() if not place}) as helper:
+        reached = {mount: place or helper for mount, place in there.items()}
         looks: dict[Place, list[Probe]] = {}
-        for probe in there:
-            if place := reached[probe.step] or helper:
+        for probe in questions.probes:
+            if place := reached.get(mounts[probe.step]):
                 looks.setdefault(place, []).append(probe)
+        keeper = reached.get(kept) if kept else None
+        if keeper:
+            looks.setdefault(keeper, [])
         found = in_parallel(
-            [partial(_work_at, engine, place, asked) for place, asked in looks.items()]
+            [
+                partial(_files_at, engine, place, asked, with_records=place == keeper)
+                for place, asked in looks.items()
+            ]
         )
-    work = {step: each for answers in found for step, each in answers.items()}
-    return {probe.step: work.get(probe.step) for probe in questions.probes}
+    work = {
+        probe.step: _work(probe, files)
+        for asked, files in zip(looks.values(), found, strict=True)
+        for probe in asked
+    }
+    records = [
+        record
+        for files in found
+        for path, content in files.items()
+        if PurePosixPath(path).is_relative_to(TRAINING_RECORDS)
+        and (record := read_training_record(content))
+    ]
+    return {probe.step: work.get(probe.step) for probe in questions.probes}, records
 
 
 def _mount(probe: Probe) -> Mount:
     return Mount(source=probe.source, target=probe.mounted_at, read_only=True)
 
 
-def _work_at(engine: Engine, place: Place, probes: Sequence[Probe]) -> dict[str, _Work | None]:
+def _files_at(
+    engine: Engine, place: Place, probes: Sequence[Probe], *, with_records: bool
+) -> Mapping[str, bytes]:
+    """The files that tell of the work, by path, and the folder of records where it is asked for."""
     paths = [
         path
         for probe in probes
         for path in (probe.marker, probe.manifest, probe.kept_manifest)
         if path
     ]
-    files = archive.read_running(engine, place.container, paths) if place.is_running else None
-    if files is None:
-        read = [partial(archive.read_file, engine, place.container, path) for path in paths]
-        contents = zip(paths, in_parallel(read), strict=True)
-        files = {path: content for path, content in contents if content is not None}
-    return {probe.step: _work(probe, files) for probe in probes}
+    folders = [str(TRAINING_RECORDS)] if with_records else []
+    if place.is_running:
+        files = archive.read_running(engine, place.container, [*paths, *folders])
+        if files is not None:
+            return files
+    asked = [*paths, *folders]
+    read = [partial(archive.read_files, engine, place.container, path) for path in asked]
+    return {
+        str(PurePosixPath(path).parent / name): content
+        for path, there in zip(asked, in_parallel(read), strict=True)
+        for name, content in (there or {}).items()
+    }
 
 
 def _work(probe: Probe, files: Mapping[str, bytes]) -> _Work | None:

@@ -30,6 +30,7 @@ from runtime.progress.step_failure import tell_failure, tell_overdue
 from runtime.progress.step_progress import StepProgress
 from runtime.steps.gpu_memory import freed, resume
 from runtime.steps.gpu_turn import wait_for_turn
+from runtime.steps.training_record import leave_record
 
 KIND = ContainerStepPlan
 PROJECT = Path(__file__).resolve().parents[2]
@@ -111,7 +112,10 @@ class ContainerStepWork:
             self._wait_for_turn(container)
             with self._room():
                 self._start(container, is_begun=is_begun)
-                container = self._see_through(container)
+                first, container = container, self._see_through(container)
+            if container == first and not is_begun:
+                # The time of one that was resumed, or begun twice, tells nothing of the whole.
+                leave_record(self._engine, container, self._step)
         return self._result(container)
 
     def _room(self) -> AbstractContextManager[None]:

@@ -180,6 +180,20 @@ class TestDemo:
         assert engine.started_since(stack, moment) == []
         assert changed(succeeded(stack.up())) == {}
 
+    @pytest.mark.capability("T2")
+    def test_a_different_training_is_foretold_by_the_one_that_has_run(self, stack: Stack):
+        first = stack.outputs()["forecast"]["stack-guide-sft"]
+        assert first.keys() == {"steps", "tokens"}, "nobody knew the time of the first"
+        assert first["steps"] == stack.run["max_steps"]
+        stack.run["max_steps"] *= 5
+        preview = stack.preview().stdout
+        stack.run["max_steps"] //= 5
+        assert re.search(
+            r"stack-guide, sft: 300 steps of 8 rows, about [\d.]+ thousand tokens; "
+            r"about \d+ (s|min), going by 1 earlier training of this model by this method",
+            preview,
+        ), preview
+
 
 class TestChat:
     """`make chat` is Ollama's own, through the engine."""

@@ -157,6 +157,7 @@ def trained(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     try:
         update = stack.up()
         assert update.returncode == 0, update.output
+        assert "still to train: chain, dpo: 2 steps of 2 rows" in update.output
         yield stack
     finally:
         stack.abandon()
@@ -288,7 +289,13 @@ def test_a_run_goes_on_from_the_one_that_it_names(
 def test_every_run_has_its_figures(trained: Stack):
     results = trained.outputs()["training_results"]
     runs = {f"{name}-{run}" for name, (_, runs, _) in MODELS.items() for run in runs}
-    assert results.keys() == runs
+    forecast = trained.outputs()["forecast"]
+    assert results.keys() == forecast.keys() == runs
+    told = {
+        f"{name}-{run}": own for name, (_, every, _) in MODELS.items() for run, own in every.items()
+    }
+    for run, own in told.items():
+        assert forecast[run]["steps"] == own.get("max_steps", SMALL["max_steps"])
     # PPO writes no summary.
     assert all(results[run]["train_loss"] > 0 for run in runs - {"chain-ppo"})
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -74,13 +75,20 @@ def full(*urns: str) -> list[str]:
 PIPELINE = "finetune-stack:index:FineTunePipeline"
 
 
-def exported(plan: PipelinePlan, settings: Mapping[str, Any], **kept: Any) -> str:
-    """What `pulumi stack export` prints of a stack that has come up."""
+def exported(
+    plan: PipelinePlan,
+    settings: Mapping[str, Any],
+    own: Mapping[str, Any] = MappingProxyType({}),
+    **kept: Any,
+) -> str:
+    """What `pulumi stack export` prints of a stack that has come up, with outputs of its own and
+    those of its pipeline."""
     outputs = {
         "ollama_url": "http://127.0.0.1:11434",
         "board_url": None,
         "accelerators": [{"name": "NVIDIA A100", "memory_gb": 80.0}],
         "volumes": {volume.role: volume.source for volume in plan.volumes},
+        **own,
     }
     resources = [
         resource(

@@ -131,12 +131,20 @@ class TestPage:
         page = page_of(read_state(text), sight_of(plan), now=NOW)
         assert page.memory == (("train guide: sft, lora", "17.5 GB", "–"),)  # noqa: RUF001
 
+    def test_time_that_was_foretold_stands_beside_what_it_took(self, planned) -> None:
+        plan, settings = planned()
+        forecast = {"guide-sft": {"steps": 3, "seconds": 100}, "poet-sft": {"steps": 3}}
+        text = exported(plan, settings, own={"forecast": forecast})
+        page = page_of(read_state(text), sight_of(plan), now=NOW)
+        assert page.times == (("train guide: sft, lora", "1 min 40 s", "1 min 30 s"),)
+        assert "1 min 40 s" in html_of(page)
+
 
 class TestHtml:
     def test_the_page_has_every_section_that_there_is_something_to_say_in(self, page: Page) -> None:
         reader = Reader(html_of(page))
-        assert set(SECTIONS) - {"memory", "evaluation"} <= set(reader.ids)
-        assert "memory" not in reader.ids
+        assert set(SECTIONS) - {"memory", "time", "evaluation"} <= set(reader.ids)
+        assert not {"memory", "time"} & set(reader.ids)
         assert len(reader.ids) == len(set(reader.ids)), "each id once"
 
     def test_every_link_within_the_page_leads_somewhere(self, page: Page) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from plan.host import Gpu, HostFacts
-from planning.advice.run_rows import BYTES_PER_TOKEN, TEMPLATE_TOKENS, rows_of
 from planning.advice.training_rows import about_training_rows
+from planning.forecast.rows import BYTES_PER_TOKEN, TEMPLATE_TOKENS, rows_of
 from stack_configs.settings.root import Settings
 
 RUN = "models[0].training_runs[0]"
@@ -65,12 +65,8 @@ class TestRows:
         assert rows is not None
         assert (rows.count, rows.mean) == (15, 512)
 
-    @pytest.mark.parametrize(
-        "run",
-        [{"mix_strategy": "interleave_over"}, {"streaming": True, "max_steps": 10}],
-    )
-    def test_what_nobody_knows(self, settings_of: SettingsOf, run: dict[str, Any]) -> None:
-        settings = settings_of([SHORT] * 40, **run)
+    def test_what_nobody_knows(self, settings_of: SettingsOf) -> None:
+        settings = settings_of([SHORT] * 40, streaming=True, max_steps=10)
         assert rows_of(settings.models[0].training_runs[0], settings) is None
 
     def test_rows_of_a_hub_are_not_known(self, settings_of: SettingsOf) -> None:

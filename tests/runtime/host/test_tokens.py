@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from plan import labels
+from plan.codec import encode
+from plan.container import Mount
 from plan.host import HostQuestions, Probe, TokenQuestions, Tokens
 from plan.owner import Owner
+from plan.training_record import TrainingRecord
 from runtime.host.look import HostLook
 from tests.runtime.conftest import IMAGE, TOKEN, Bench
 
@@ -126,6 +129,47 @@ class TestSteps:
         write(bench, volume=there)
         assert steps(bench, questions, probe(bench, source=there)).steps == {"s": "t1"}
         assert steps(bench, questions, probe(bench, source=gone)).missing == ("s",)
+
+
+class TestTrainingRecords:
+    @pytest.mark.parametrize(
+        "command", [None, ["sleep", "600"], ["sh", "-c", "rm $(which tar); sleep 600"]]
+    )
+    def test_they_come_with_the_markers_the_latest_last(
+        self, bench: Bench, questions: HostQuestions, command: list[str] | None
+    ):
+        write(bench)
+        bench.shell("mkdir /app/output/training-records")
+        for name, moment in (("f1", 20.0), ("f2", 10.0)):
+            record = TrainingRecord(
+                identity=name, step="s", arguments="", steps=1, finished_at=moment
+            )
+            text = encode(record).replace('"', '\\"')
+            bench.shell(f'echo "{text}" > /app/output/training-records/{name}.json')
+        bench.shell("echo '{' > /app/output/training-records/cut.json")
+        if command:
+            bench.client.containers.run(
+                IMAGE,
+                command,
+                detach=True,
+                init=True,
+                network_mode="none",
+                volumes={bench.volume: {"bind": "/app/output", "mode": "ro"}},
+                labels=bench.owner.labels,
+            )
+        mount = Mount(source=bench.volume, target="/app/output")
+        for probes in ((probe(bench),), ()):
+            asked = TokenQuestions(probes=probes, training_records=mount)
+            found = ask(bench, questions, asked)
+            assert [each.identity for each in found.training_records] == ["f2", "f1"]
+            assert dict(found.steps) == {each.step: "t1" for each in probes}
+
+    def test_there_are_none_before_the_first_training(self, bench: Bench, questions: HostQuestions):
+        write(bench)
+        for source in (bench.volume, f"{bench.stack}-none"):
+            mount = Mount(source=source, target="/app/output")
+            asked = TokenQuestions(probes=(probe(bench),), training_records=mount)
+            assert ask(bench, questions, asked).training_records == ()
 
 
 class TestImages:

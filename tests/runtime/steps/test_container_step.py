@@ -72,6 +72,35 @@ class TestConverge:
         assert marker["token"] == "t2"
         assert marker["seconds"] > 0, "how long the first run took"
 
+    def test_a_training_leaves_a_record_of_what_it_took(self, bench: Bench):
+        told = "echo '{\"global_step\": 3}' > $partial/trainer_state.json; "
+        step = bench.step(
+            told + count(3), files={"train.yaml": "stage: sft\n"}, foretold_tokens=96.0
+        )
+        began = time.time()
+        assert bench.converge(step).code == 0
+        record = json.loads(bench.shell("cat /app/output/training-records/f1.json"))
+        assert 0 < record.pop("seconds") < 60
+        assert began < record.pop("finished_at") < time.time()
+        assert record.pop("accelerator")["gpus"] is None
+        assert record == {
+            "identity": "f1",
+            "step": f"{bench.stack}-sft",
+            "arguments": "stage: sft\n",
+            "steps": 3,
+            "tokens": 96.0,
+            "results": {"train_loss": 0.5},
+        }
+
+    def test_one_that_was_resumed_leaves_none(self, bench: Bench):
+        told = "echo '{\"global_step\": 3}' > $partial/trainer_state.json; "
+        step = bench.step(told + count(3), files={"train.yaml": "stage: sft\n"})
+        bench.shell(
+            "mkdir -p /app/output/runs/f1.partial; echo 1 > /app/output/runs/f1.partial/checkpoint"
+        )
+        assert bench.converge(step).code == 0
+        assert bench.shell("ls /app/output").split() == ["runs"]
+
     def test_an_artefact_that_another_run_made_gets_a_marker(self, bench: Bench):
         bench.shell("mkdir -p /app/output/runs/f1; echo kept > /app/output/runs/f1/work")
         step = bench.step("exit 9", results=None)
