@@ -317,6 +317,34 @@ class TestAdvice:
         run_program("demo", preview=True)
         assert [line for line in said if line.startswith("hardware of the host: recommended")]
 
+    def test_what_is_still_to_train_is_told_when_a_training_has_ended(
+        self,
+        host: Host,
+        exports: dict[str, Any],
+        monkeypatch: pytest.MonkeyPatch,
+        settings_file: Callable[..., str],
+    ) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(pulumi.log, "info", said.append)
+        figures = {"train_runtime": 600.0, "total_flos": 1e12}
+        monkeypatch.setitem(RESULTS, "training-run", figures)
+        run = "finetune-stack-test-stack-guide"
+        host.missing = (f"{run}-sft", f"{run}-more")
+
+        def change(document: dict[str, Any]) -> None:
+            runs = document["models"][0]["training_runs"]
+            runs.append({**runs[0], "name": "more", "max_steps": 30})
+
+        run_program(settings_file("demo", change))
+        steps = [line for line in said if "steps of 8 rows" in line]
+        before, after = steps[:2], steps[2:]
+        assert [line.partition(",")[0] for line in before] == ["stack-guide"] * 2
+        assert not [line for line in before if "going by" in line]
+        # Here nothing takes any time: whichever ends first tells of the other.
+        assert len(after) == 1
+        assert after[0].startswith("still to train: stack-guide, ")
+        assert "going by 1 earlier training of" in after[0]
+
     @pytest.mark.parametrize(
         ("secrets", "warned"),
         [({}, ["api.bind_address is '0.0.0.0'"]), ({"api_key": "sesame"}, [])],

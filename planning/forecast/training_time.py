@@ -5,8 +5,9 @@ those earlier trainings show that are most like the one to come; its start and i
 theirs took.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import median
 from typing import Any
 
@@ -62,58 +63,78 @@ class TrainingTime:
     """What those have in common with it, in words."""
 
 
-def foretell_time(training: Training, records: Sequence[TrainingRecord]) -> TrainingTime | None:
-    """None where no earlier training on such devices is known."""
-    asked = yaml.safe_load(training.arguments)
-    seen = [_Seen.of(record) for record in records if record.accelerator == training.accelerator]
-    there = [each for each in seen if each is not None]
-    for likeness, words in LIKENESSES:
-        alike = [each for each in there if likeness(each.arguments) == likeness(asked)][-LATEST:]
-        if not alike:
-            continue
-        tokens = training.tokens
-        if likeness is _of_the_model:
-            tokens *= _correction(alike, training.weights)
-        batches = _batches(training.steps, asked)
-        operations = OPERATIONS_PER_WEIGHT * tokens * training.weights * _effort(asked)
-        fixed, each = _pace(alike)
-        seconds = batches * fixed + operations * each + median(like.beside for like in alike)
-        return TrainingTime(seconds=seconds, tokens=tokens, trainings=len(alike), of=words)
-    return None
-
-
 @dataclass(frozen=True, kw_only=True)
-class _Seen:
-    """A finished training."""
+class PastTraining:
+    """A finished training, as far as a forecast goes by it."""
 
-    arguments: Mapping[str, Any]
+    accelerator: Accelerator
+    traits: tuple[Hashable, ...]
+    """What it may have in common with one to come, the most first: see `LIKENESSES`."""
     batches: float
     operations: float
     counted: float
     """Operations as the trainer counts them."""
     seconds: float
     """In the trainer."""
-    beside: float
-    """Seconds before and after."""
+    beside: float | None
+    """Seconds of its container before and after; None where nobody saw."""
     tokens: float | None
     """As they were foretold."""
 
-    @classmethod
-    def of(cls, record: TrainingRecord) -> "_Seen | None":
-        """None of one whose figures nothing follows from."""
-        seconds, counted = record.figure("train_runtime"), record.figure("total_flos")
-        arguments = yaml.safe_load(record.arguments)
-        if not seconds or not counted or not record.steps or not isinstance(arguments, dict):
-            return None
-        return cls(
-            arguments=arguments,
-            batches=_batches(record.steps, arguments),
-            operations=counted * _effort(arguments),
-            counted=counted,
-            seconds=seconds,
-            beside=max(0.0, (record.seconds or seconds) - seconds),
-            tokens=record.tokens,
+
+def past_training(record: TrainingRecord) -> PastTraining | None:
+    """None of a record whose figures nothing follows from."""
+    seconds, counted = record.figure("train_runtime"), record.figure("total_flos")
+    arguments = _parsed(record.arguments)
+    if not seconds or not counted or record.steps <= 0 or not arguments:
+        return None
+    return PastTraining(
+        accelerator=record.accelerator,
+        traits=_traits(arguments),
+        batches=_batches(record.steps, arguments),
+        operations=counted * _effort(arguments),
+        counted=counted,
+        seconds=seconds,
+        beside=None if record.seconds is None else max(0.0, record.seconds - seconds),
+        tokens=record.tokens,
+    )
+
+
+def foretell_time(training: Training, past: Sequence[PastTraining]) -> TrainingTime | None:
+    """By past trainings, the latest last; None where none was on such devices."""
+    there = [each for each in past if each.accelerator == training.accelerator]
+    if not there:
+        return None
+    arguments = _parsed(training.arguments)
+    for level, trait in enumerate(_traits(arguments)):
+        alike = [each for each in there if each.traits[level] == trait][-LATEST:]
+        if not alike:
+            continue
+        # Another model may write the same text in more tokens, or in fewer.
+        is_known = level == 0
+        tokens = training.tokens * (_correction(alike, training.weights) if is_known else 1)
+        operations = OPERATIONS_PER_WEIGHT * tokens * training.weights * _effort(arguments)
+        fixed, each = _pace(alike)
+        beside = [like.beside for like in alike if like.beside is not None]
+        return TrainingTime(
+            seconds=_batches(training.steps, arguments) * fixed
+            + operations * each
+            + (median(beside) if beside else 0),
+            tokens=tokens,
+            trainings=len(alike),
+            of=LIKENESSES[level],
         )
+    return None
+
+
+@cache
+def _parsed(arguments: str) -> Mapping[str, Any]:
+    """Empty for what is no YAML of arguments."""
+    try:
+        told = yaml.safe_load(arguments)
+    except yaml.YAMLError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _batches(steps: int, arguments: Mapping[str, Any]) -> float:
@@ -132,7 +153,7 @@ def _effort(arguments: Mapping[str, Any]) -> float:
     return (4 + 2 * trained + 2 * again + 2 * beside) / OPERATIONS_PER_WEIGHT
 
 
-def _correction(alike: Sequence[_Seen], weights: float) -> float:
+def _correction(alike: Sequence[PastTraining], weights: float) -> float:
     """What trainings have read, as a multiple of what they were foretold to read."""
     found = [
         each.counted / OPERATIONS_PER_WEIGHT / weights / each.tokens
@@ -142,7 +163,7 @@ def _correction(alike: Sequence[_Seen], weights: float) -> float:
     return median(found) if found else 1.0
 
 
-def _pace(alike: Sequence[_Seen]) -> tuple[float, float]:
+def _pace(alike: Sequence[PastTraining]) -> tuple[float, float]:
     """Seconds of a batch, and of an operation: those that miss the least share of any batch's time.
 
     The method of least squares, without a negative time.
@@ -165,25 +186,17 @@ ALIKE = 1e-3
 """Trainings whose batches differ less in size than this say nothing of a fixed time."""
 
 
-def _of_the_kernels(arguments: Mapping[str, Any]) -> Hashable:
-    return (bool(arguments.get("deepspeed")), *_values(arguments, KERNELS))
+LIKENESSES = ("this model by this method", "another model by this method", "another method")
+"""What trainings have in common, the most first. All that count compute with the same kernels."""
 
 
-def _of_the_method(arguments: Mapping[str, Any]) -> Hashable:
-    return (_of_the_kernels(arguments), *_values(arguments, METHOD))
-
-
-def _of_the_model(arguments: Mapping[str, Any]) -> Hashable:
-    return (_of_the_method(arguments), *_values(arguments, ("model_name_or_path",)))
+def _traits(arguments: Mapping[str, Any]) -> tuple[Hashable, ...]:
+    """One for each likeness."""
+    # The file of DeepSpeed's settings lies elsewhere for each run.
+    kernels = (bool(arguments.get("deepspeed")), *_values(arguments, KERNELS))
+    method = (kernels, *_values(arguments, METHOD))
+    return (method, *_values(arguments, ("model_name_or_path",))), method, kernels
 
 
 def _values(arguments: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(arguments.get(name)) for name in names)
-
-
-LIKENESSES: tuple[tuple[Callable[[Mapping[str, Any]], Hashable], str], ...] = (
-    (_of_the_model, "this model by this method"),
-    (_of_the_method, "another model by this method"),
-    (_of_the_kernels, "another method"),
-)
-"""The nearest first: what trainings have in common."""

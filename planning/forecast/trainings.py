@@ -5,6 +5,8 @@ Estimates: nothing is refused for them.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import inf
 
 from plan import paths
 from plan.host import HostFacts, Tokens
@@ -13,7 +15,13 @@ from plan.pipeline import PipelinePlan
 from plan.step import ContainerStepPlan
 from plan.training_record import TrainingRecord
 from planning.forecast.schedule import Schedule, schedules_of
-from planning.forecast.training_time import Training, TrainingTime, foretell_time
+from planning.forecast.training_time import (
+    PastTraining,
+    Training,
+    TrainingTime,
+    foretell_time,
+    past_training,
+)
 from planning.memory.model_size import shape_of, weights_of
 from planning.memory.trained_part import trained_part
 from stack_configs.settings.root import Settings
@@ -45,6 +53,26 @@ class TrainingForecast:
         return f"{self.model}, {self.run}: {words}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Past:
+    """A record, and what follows from it."""
+
+    identity: str
+    began: float
+    ended: float
+    """Seconds since 1970."""
+    training: PastTraining | None
+
+    @classmethod
+    def of(cls, record: TrainingRecord) -> "_Past":
+        return cls(
+            identity=record.identity,
+            began=record.finished_at - (record.seconds or 0),
+            ended=record.finished_at,
+            training=past_training(record),
+        )
+
+
 class Trainings:
     """The trainings of a stack: foretold by what ran on its host before, and anew after each that
     ends meanwhile."""
@@ -53,14 +81,14 @@ class Trainings:
         self, settings: Settings, plan: PipelinePlan, facts: HostFacts, tokens: Tokens
     ) -> None:
         self._settings, self._plan, self._facts = settings, plan, facts
-        self._records = list(tokens.training_records)
+        self._past = [_Past.of(record) for record in tokens.training_records]
         self._to_do = [
             step.name
             for step in plan.container_steps
             if step.noun == "training-run" and (not tokens.steps or step.name in tokens.missing)
         ]
 
-    @property
+    @cached_property
     def forecasts(self) -> Mapping[str, TrainingForecast]:
         """By the name of the step.
 
@@ -76,7 +104,7 @@ class Trainings:
                 if (schedule := schedules.get(run.name)) is None:
                     continue
                 training = _training(run, step, schedule, shape)
-                earlier = _earlier(step, self._records)
+                earlier = self._before(step)
                 found[step.name] = TrainingForecast(
                     model=model.name,
                     run=run.name,
@@ -95,6 +123,13 @@ class Trainings:
             for name, forecast in self.forecasts.items()
         }
 
+    def _before(self, step: ContainerStepPlan) -> list[PastTraining]:
+        """Past trainings, but for those that the step's own has outrun."""
+        began = min(
+            (past.began for past in self._past if past.identity == step.identity), default=inf
+        )
+        return [past.training for past in self._past if past.training and past.ended < began]
+
     def tell(self) -> Iterator[str]:
         """A line for each training that is to be done, and one for each model that has several."""
         forecasts = self.forecasts
@@ -111,7 +146,8 @@ class Trainings:
             return
         self._to_do.remove(done)
         if (forecast := self.forecasts.get(done)) is not None:
-            self._records.append(_record(forecast, results))
+            self._past.append(_Past.of(_record(forecast, results)))
+        del self.forecasts
         after = self.forecasts
         left = [after[name] for name in self._to_do if name in after and after[name].time]
         yield from (f"still to train: {each}" for each in (*left, *_tell_sums(left)))
@@ -143,14 +179,6 @@ def _training(
         tokens=schedule.tokens,
         weights=weights_of(shape) - embedding + trained_part(run, shape).added,
     )
-
-
-def _earlier(step: ContainerStepPlan, records: Sequence[TrainingRecord]) -> list[TrainingRecord]:
-    own = next((record for record in records if record.identity == step.identity), None)
-    if own is None:
-        return list(records)
-    began = own.finished_at - (own.seconds or 0)
-    return [record for record in records if record.finished_at < began]
 
 
 def _record(forecast: TrainingForecast, results: Mapping[str, object]) -> TrainingRecord:

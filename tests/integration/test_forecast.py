@@ -91,7 +91,7 @@ SHAPES: Mapping[str, tuple[Settings, Settings, Settings]] = {
         {"max_steps": None, "num_train_epochs": 1},
     ),
     "wider-batch": (
-        sized(4, 192),
+        sized(3, 256),
         {"max_steps": 20, "per_device_train_batch_size": 4, "finetuning_type": "full"},
         {"max_steps": 25, "per_device_train_batch_size": 8},
     ),
@@ -101,17 +101,17 @@ SHAPES: Mapping[str, tuple[Settings, Settings, Settings]] = {
         {"max_steps": 40, "cutoff_len": 48},
     ),
     "packed": (
-        sized(4, 128),
+        sized(2, 256),
         {"max_steps": 20, "neat_packing": True, "cutoff_len": 256, "learning_rate": 1e-3},
         {"max_steps": None, "num_train_epochs": 4, "cutoff_len": 512},
     ),
     "texts": (
-        sized(6, 128),
+        sized(3, 256),
         {"stage": "pt", "datasets": ["texts"], "finetuning_type": "full", "max_steps": 15},
         {"max_steps": None, "num_train_epochs": 3, "cutoff_len": 256},
     ),
     "preferences": (
-        sized(3, 128),
+        sized(2, 320),
         {"stage": "dpo", "datasets": ["ranked"], "max_steps": 10},
         {"max_steps": None, "num_train_epochs": 2, "per_device_train_batch_size": 4},
     ),

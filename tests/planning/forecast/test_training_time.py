@@ -8,7 +8,12 @@ import yaml
 
 from plan.container import Accelerator
 from plan.training_record import TrainingRecord
-from planning.forecast.training_time import Training, TrainingTime, foretell_time
+from planning.forecast.training_time import (
+    Training,
+    TrainingTime,
+    foretell_time,
+    past_training,
+)
 
 WEIGHTS = 1e6
 FIXED, RATE, BESIDE = 0.02, 1e10, 12.0
@@ -79,7 +84,7 @@ def foretell(
             tokens=tokens,
             weights=weights,
         ),
-        records,
+        [past for record in records if (past := past_training(record)) is not None],
     )
 
 
@@ -167,6 +172,12 @@ def test_another_method_by_what_it_computes(method: dict[str, Any]) -> None:
     assert found is not None
     asked = {**ARGUMENTS, **method}
     assert found.seconds == pytest.approx(seconds(100, 1e6, asked, WEIGHTS) + BESIDE)
+
+
+def test_arguments_that_cannot_be_read_do_not_count() -> None:
+    whole = record(50, 5e5)
+    for text in ("a: [", "", "words"):
+        assert foretell([TrainingRecord(**{**vars(whole), "arguments": text})]) is None
 
 
 @pytest.mark.parametrize("results", [{}, {"train_runtime": 3.0}, {"total_flos": 0.0}])
