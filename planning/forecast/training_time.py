@@ -55,6 +55,8 @@ class TrainingTime:
 
     seconds: float
     """Of its container, from its start to its end."""
+    is_whole: bool = True
+    """Whether anybody knows what start and end take; else they are not counted."""
     tokens: float
     """As they were foretold, corrected by what earlier trainings of the same model have read."""
     trainings: int
@@ -120,6 +122,7 @@ def foretell_time(training: Training, past: Sequence[PastTraining]) -> TrainingT
             seconds=_batches(training.steps, arguments) * fixed
             + operations * each
             + (median(beside) if beside else 0),
+            is_whole=bool(beside),
             tokens=tokens,
             trainings=len(alike),
             of=LIKENESSES[level],

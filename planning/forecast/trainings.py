@@ -48,7 +48,9 @@ class TrainingForecast:
         if (tokens := time.tokens if time else schedule.tokens) is not None:
             words += f", about {_amount(tokens)} tokens"
         if time is not None:
-            words += f"; about {_duration(time.seconds)}, going by {time.trainings} earlier "
+            words += f"; about {_duration(time.seconds)}"
+            words += ", " if time.is_whole else " beside its start and end, "
+            words += f"going by {time.trainings} earlier "
             words += f"training{'s' if time.trainings > 1 else ''} of {time.of}"
         return f"{self.model}, {self.run}: {words}"
 
