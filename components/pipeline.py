@@ -152,21 +152,18 @@ class FineTunePipeline(pulumi.ComponentResource):
         self.api_url = api.url if api else nothing
         self.tensorboard_url = tensorboard.url if tensorboard else nothing
         self.metrics_url = metrics.url if metrics else nothing
-        self.models = pulumi.Output.all(**{key: model.model for key, model in models.items()})
-        self.smoke_answers = pulumi.Output.all(
-            **{key: model.answers for key, model in models.items()}
-        ).apply(
+        made = models.items()
+        self.models = pulumi.Output.all(**{key: model.model for key, model in made})
+        self.smoke_answers = pulumi.Output.all(**{key: model.answers for key, model in made}).apply(
             lambda answers: [
                 {"model": model, **answer} for model, given in answers.items() for answer in given
             ]
         )
-        self.parity = pulumi.Output.all(
-            **{key: model.parity for key, model in models.items()}
-        ).apply(_parity)
+        self.parity = pulumi.Output.all(**{key: model.parity for key, model in made}).apply(_parity)
         self.evaluations = pulumi.Output.all(
-            **{key: model.evaluation for key, model in models.items()}
+            **{key: model.evaluation for key, model in made}
         ).apply(lambda found: {model: given for model, given in found.items() if given})
-        self.kept_models = pulumi.Output.all(**{key: model.kept for key, model in models.items()})
+        self.kept_models = pulumi.Output.all(**{key: model.kept for key, model in made})
         self.accelerators = (
             check.results.apply(lambda found: found["accelerators"])
             if check
