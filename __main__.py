@@ -16,7 +16,7 @@ from planning.advice.advice import find_accelerator_advice, find_advice, find_ro
 from planning.advice.gpu_memory import estimates
 from planning.advice.outlook import outlook
 from planning.forecast.trainings import Trainings
-from planning.host import ask_about_host, ask_for_tokens, judge_host, rollbacks
+from planning.host import ask_about_host, ask_for_tokens, judge_host, tell_superseded
 from planning.pipeline import plan_pipeline
 from runtime.docker.connection import engine_address
 from runtime.host.look import HostLook
@@ -55,7 +55,7 @@ facts, warn, has_api_key = findings.facts, pulumi.log.warn, "api_key" in secrets
 tell(find_advice(settings, facts, has_api_key=has_api_key, is_made=not tokens.missing), warn)
 tell(find_room_advice(settings, plan, facts, tokens), warn)
 trainings = Trainings(settings, plan, facts, tokens)
-tell([*outlook(settings, plan, facts, tokens, trainings), *rollbacks(plan, tokens)])
+tell([*outlook(settings, plan, facts, tokens, trainings), *tell_superseded(plan, tokens)])
 # The provider has a way of its own to an engine; one whose host is not known asks none.
 engine: Any = pulumi.UNKNOWN if is_unseen else engine_address(plan.engine)
 pipeline = FineTunePipeline(

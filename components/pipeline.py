@@ -21,7 +21,7 @@ from plan.codec import as_json
 from plan.host import HostFacts, Tokens
 from plan.pipeline import ModelPlan, PipelinePlan
 from plan.service import ServicePlan
-from plan.step import ContainerStepPlan
+from plan.step import ContainerStepPlan, Noun, StepPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,17 +135,14 @@ class FineTunePipeline(pulumi.ComponentResource):
         # What every training needs, whatever it starts from.
         ready = [registration, *([check] if check else [])]
         models = {model.name: self._model(model, ready, server) for model in plan.models}
-        step_command(
-            f"{name}-served-models-command",
-            "served-models",
-            plan.served_models,
-            self._deployment,
-            parent=self,
-            after=[server, *models.values()],
-        )
+        done = [server, *models.values()]
+        self._tidying("served-models", plan.served_models, done)
         api = plan.api and self._service(
             type_tokens.API, plan.api, self._steps[plan.api.built_on or ""]
         )
+        if plan.kept_artefacts is not None:
+            # What an API has loaded goes after another one has taken its place.
+            self._tidying("kept-artefacts", plan.kept_artefacts, [*done, *([api] if api else [])])
         nothing = pulumi.Output.from_input(None)
         self.ollama_url = server.url
         self.board_url = board.url if board else nothing
@@ -210,6 +207,11 @@ class FineTunePipeline(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
+
+    def _tidying(self, noun: Noun, plan: StepPlan, after: Sequence[pulumi.Resource]) -> None:
+        """What goes once everything is made."""
+        command = f"{self._prefix}-{noun}-command"
+        step_command(command, noun, plan, self._deployment, parent=self, after=after)
 
     def _step(self, plan: ContainerStepPlan, before: Sequence[pulumi.Resource]) -> ContainerStep:
         if plan.identity not in self._steps:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from plan.artefacts import Artefact
 from plan.container import Mount
 from plan.model_shape import ModelShape
 from plan.owner import Owner
 from plan.problem import Problem
+from plan.step import KeptArtefactsStep
 from plan.training_record import TrainingRecord
 
 
@@ -176,6 +178,8 @@ class TokenQuestions:
     """Containers that keep running, likewise."""
     training_records: Mount | None = None
     """The volume that they are kept in."""
+    kept_artefacts: KeptArtefactsStep | None = None
+    """Says which artefacts an up will remove."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +192,8 @@ class Tokens:
     """Steps whose work is not there."""
     kept: tuple[str, ...] = ()
     """Steps of Ollama models that are kept while others have their names."""
+    superseded: tuple[Artefact, ...] = ()
+    """Artefacts that go once everything is made, as far as a look can tell."""
     images: Mapping[str, str] = field(default_factory=dict)
     """By role; those that the stack builds."""
     services: Mapping[str, str] = field(default_factory=dict)

@@ -11,6 +11,9 @@ from plan.evaluation import Evaluation, EvaluationSummary, ToolCall
 from plan.secret import JUDGE_KEY
 from plan.step import StepPlan
 
+KEPT = "kept-"
+"""Begins the tag of a model that was superseded and stays."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SmokePrompt:
@@ -78,7 +81,12 @@ class OllamaModelStep(StepPlan):
 
 def kept_name(served_name: str, identity: str) -> str:
     """The name of a model that was superseded and stays: `guide:latest` -> `guide:kept-...`."""
-    return f"{served_name.partition(':')[0]}:kept-{identity}"
+    return f"{served_name.partition(':')[0]}:{KEPT}{identity}"
+
+
+def is_kept_name(name: str) -> bool:
+    """Whether a model has such a name."""
+    return name.partition(":")[2].startswith(KEPT)
 
 
 @dataclass(frozen=True, kw_only=True)

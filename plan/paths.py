@@ -5,9 +5,14 @@ from pathlib import PurePosixPath
 from plan import labels
 
 DATA = PurePosixPath("/app/data")
+DATA_FILES = DATA / "files"
 MEDIA = DATA / "media"
+REGISTRATIONS = DATA / "registrations"
 OUTPUT = PurePosixPath("/app/output")
 HF_CACHE = PurePosixPath("/root/.cache/huggingface")
+HUB_CACHE = HF_CACHE / "hub"
+"""Where the hub's own library keeps what it has fetched."""
+
 OLLAMA_STORE = PurePosixPath("/root/.ollama")
 
 SERVER_REQUESTS = OLLAMA_STORE / f"{labels.NAMESPACE}-requests"
@@ -31,6 +36,9 @@ TRAINING_RECORDS = OUTPUT / "training-records"
 PARTIAL = ".partial"
 """Suffix of a step's folder while the step is at work; it is renamed when complete."""
 
+REMOVED = ".removed"
+"""Suffix of a folder that is on its way out, and counts no more."""
+
 BOARD = OUTPUT / "board"
 """Where LLaMA Board works: what is trained and exported there outlives its container."""
 
@@ -48,6 +56,9 @@ TRAINING_ARGUMENTS = "train.yaml"
 
 TRAINER_STATE = "trainer_state.json"
 """What the trainer says at its end of its steps."""
+
+COMPLETE = ".complete"
+"""Suffix of a file beside a folder in the data volume: all of the folder is there."""
 
 DATASET_INFO = "dataset_info.json"
 """LLaMA-Factory's register of data sets."""
@@ -79,7 +90,7 @@ def training_record(identity: str) -> PurePosixPath:
 
 def data_file(digest: str, name: str) -> PurePosixPath:
     """A data file; its folder is its content, so a changed file never overwrites another's."""
-    return DATA / "files" / digest[:16] / name
+    return DATA_FILES / digest[:16] / name
 
 
 def media_folder(digest: str) -> PurePosixPath:
@@ -88,13 +99,13 @@ def media_folder(digest: str) -> PurePosixPath:
 
 
 def complete_folder(folder: str) -> str:
-    """A file beside a folder in the data volume: all of the folder is there."""
-    return f"{folder}.complete"
+    """The file that says so of a folder."""
+    return f"{folder}{COMPLETE}"
 
 
 def data_marker(identity: str) -> PurePosixPath:
     """The marker of a complete registration."""
-    return DATA / "registrations" / identity / MARKER
+    return REGISTRATIONS / identity / MARKER
 
 
 def served_marker(identity: str) -> PurePosixPath:

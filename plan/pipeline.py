@@ -11,6 +11,7 @@ from plan.step import (
     ContainerStepPlan,
     DatasetRegistrationStep,
     HostClaimStep,
+    KeptArtefactsStep,
     LeftoversStep,
     ServedModelsStep,
 )
@@ -43,6 +44,8 @@ class PipelinePlan:
     dataset_registration: DatasetRegistrationStep
     models: tuple[ModelPlan, ...]
     served_models: ServedModelsStep
+    kept_artefacts: KeptArtefactsStep | None
+    """None where no model says how many stay."""
     ollama_server: ServicePlan
     board: ServicePlan | None
     api: ServicePlan | None

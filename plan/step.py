@@ -9,6 +9,7 @@ from plan import paths
 from plan.container import Container, Mount
 from plan.gpu_memory import GpuMemoryHolder
 from plan.owner import Owner
+from plan.references import References
 
 Noun = Literal[
     "host-claim",
@@ -26,6 +27,7 @@ Noun = Literal[
     "quantization",
     "ollama-model",
     "served-models",
+    "kept-artefacts",
 ]
 """What a step is: the first argument of its program, and the end of its resource's name."""
 
@@ -195,6 +197,21 @@ class HostClaimResult:
 @dataclass(frozen=True, kw_only=True)
 class LeftoversStep(StepPlan):
     """Containers of steps that failed or were killed: they go before the volumes that they hold."""
+
+    references: References | None = None
+    """What is not left over. The state knows it before any of it is made, so that what an up that
+    failed has begun counts too. None in what an earlier version left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptArtefactsStep(StepPlan):
+    """Which superseded artefacts stay once everything is made: others of these steps go."""
+
+    image: str
+    """One of the stack's, to look at the volume and remove from it with."""
+    mount: Mount
+    """The output volume."""
+    references: References
 
 
 @dataclass(frozen=True, kw_only=True)

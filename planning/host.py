@@ -32,6 +32,8 @@ from stack_configs.settings.services import (
     TensorBoardSettings,
 )
 
+GB = 1000**3
+
 
 def ask_about_host(settings: Settings, owner: Owner) -> HostQuestions:
     """What must be known of the host before anything can be planned for it."""
@@ -98,6 +100,7 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
         images={image.role: image.reference for image in plan.images.all if image.is_built},
         services=tuple(service.name for service in plan.services),
         training_records=plan.volumes.output.mount(),
+        kept_artefacts=plan.kept_artefacts,
     )
 
 
@@ -136,8 +139,17 @@ def _room_problems(settings: Settings, facts: HostFacts, tokens: Tokens) -> Iter
         )
 
 
-def rollbacks(plan: PipelinePlan, tokens: Tokens) -> Iterator[str]:
-    """What an `up` will do about models that others have superseded, in words."""
+def tell_superseded(plan: PipelinePlan, tokens: Tokens) -> Iterator[str]:
+    """What an `up` will do about models and artefacts that others have superseded, in words."""
+    yield from _rollbacks(plan, tokens)
+    for artefact in tokens.superseded:
+        yield (
+            f"{artefact.step.removeprefix(f'{plan.stack}-')}: {artefact.identity} is superseded "
+            f"and goes ({artefact.bytes / GB:.2f} GB), as models[].keep says"
+        )
+
+
+def _rollbacks(plan: PipelinePlan, tokens: Tokens) -> Iterator[str]:
     for model in plan.models:
         step = model.ollama_model
         if step.name in tokens.kept:

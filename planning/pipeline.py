@@ -7,7 +7,7 @@ from plan.owner import Owner
 from plan.pipeline import PipelinePlan
 from plan.problem import Problem, SettingsError
 from plan.service import ServicePlan
-from plan.step import HostClaimStep, LeftoversStep, ServedModelsStep
+from plan.step import HostClaimStep, KeptArtefactsStep, LeftoversStep, ServedModelsStep
 from planning.accelerator import plan_accelerator
 from planning.accelerator_check import plan_accelerator_check
 from planning.dataset_registration import plan_dataset_registration, plan_datasets
@@ -19,6 +19,7 @@ from planning.limits import plan_limits
 from planning.metrics import plan_metrics
 from planning.model import TrainedModel, plan_model
 from planning.names import physical_names
+from planning.references import refer
 from planning.services import (
     plan_api,
     plan_board,
@@ -73,7 +74,13 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
     }
     models = tuple(model.plan for model in trained.values())
     store = around.volumes.ollama
+    accelerator_check = plan_accelerator_check(
+        settings.host, around=around, accelerator=accelerator
+    )
     registration = plan_dataset_registration(datasets, around)
+    references = refer(
+        settings.models, models, registration=registration, accelerator_check=accelerator_check
+    )
     plan = PipelinePlan(
         owner=owner,
         engine=settings.host.engine,
@@ -81,10 +88,8 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
         images=around.images,
         volumes=around.volumes,
         network=around.names.network,
-        leftovers=LeftoversStep(name=around.name("leftovers")),
-        accelerator_check=plan_accelerator_check(
-            settings.host, around=around, accelerator=accelerator
-        ),
+        leftovers=LeftoversStep(name=around.name("leftovers"), references=references),
+        accelerator_check=accelerator_check,
         dataset_registration=registration,
         models=models,
         served_models=ServedModelsStep(
@@ -93,6 +98,14 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
             served_names=tuple(sorted(model.ollama_model.served_name for model in models)),
             keep=store.retain or store.host_path is None,
         ),
+        kept_artefacts=KeptArtefactsStep(
+            name=around.name("kept-artefacts"),
+            image=around.images.llamafactory.reference,
+            mount=around.volumes.output.mount(),
+            references=references,
+        )
+        if references.keep
+        else None,
         ollama_server=ollama_server,
         board=plan_board(settings, around),
         api=_plan_api(settings, around, trained),

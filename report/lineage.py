@@ -139,7 +139,7 @@ def _files(state: StackState) -> Iterator[DatasetFile]:
 
 def _origin(record: Mapping[str, Any]) -> HubOrigin:
     repo, commit = str(record["repo"]), str(record["commit"])
-    snapshot = paths.HF_CACHE / "hub" / f"models--{repo.replace('/', '--')}" / "snapshots" / commit
+    snapshot = paths.HUB_CACHE / f"models--{repo.replace('/', '--')}" / "snapshots" / commit
     return HubOrigin(
         repo=repo,
         commit=commit,

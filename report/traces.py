@@ -8,7 +8,7 @@ from typing import Any
 
 from plan.marker import read_artefact_marker, read_served_marker
 from plan.ollama_model import OllamaModelStep
-from plan.paths import MARKER, PARTIAL
+from plan.paths import MARKER, PARTIAL, REMOVED
 from plan.step import ContainerStepPlan
 from plan.survey import FoundFolder, Survey
 from report.state import Step
@@ -68,7 +68,7 @@ def _artefact(folder: FoundFolder) -> Trace:
     return Trace(
         identity=marker.identity if marker else name.removesuffix(PARTIAL),
         step=marker.step if marker else "",
-        is_complete=not name.endswith(PARTIAL),
+        is_complete=not name.endswith((PARTIAL, REMOVED)),
         bytes=folder.bytes,
         made=folder.modified,
         seconds=marker.seconds if marker else None,

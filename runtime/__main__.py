@@ -18,6 +18,7 @@ MODULES: Mapping[str, str] = {
     **dict.fromkeys(CONTAINER_NOUNS, "runtime.steps.container_step"),
     "ollama-model": "runtime.serving.ollama_model",
     "served-models": "runtime.serving.served_models",
+    "kept-artefacts": "runtime.steps.kept_artefacts",
 }
 """Loaded one by one: each program imports no more than it needs."""
 

@@ -77,7 +77,7 @@ FROM_PATH = model("path", {"use_unsloth": True}, base_model={"path": "/app/outpu
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "every-stage": {
         "host": {"hardware": "cpu"},
-        "models": [ALIGNED, FULL],
+        "models": [ALIGNED | {"keep": 2}, FULL],
         "images": {"ollama": {"build": True}, "builder": "classic"},
         "api": {"enabled": True, "model": "aligned"},
     },
@@ -143,6 +143,8 @@ def steps(plan: PipelinePlan) -> Iterator[tuple[Noun, StepPlan]]:
     for model in plan.models:
         yield "ollama-model", model.ollama_model
     yield "served-models", plan.served_models
+    if plan.kept_artefacts is not None:
+        yield "kept-artefacts", plan.kept_artefacts
 
 
 def as_kind(step: StepPlan, kind: type[StepPlan]) -> StepPlan:

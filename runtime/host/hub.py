@@ -16,7 +16,7 @@ from plan.container import Mount
 from plan.host import HostQuestions, HubModel, HubModelFacts
 from plan.model_files import needed_files
 from plan.model_shape import read_model_shape
-from plan.paths import FETCHED, HF_CACHE, RUNS
+from plan.paths import FETCHED, HF_CACHE, HUB_CACHE, RUNS
 from runtime.docker import archive
 from runtime.docker.engine import Engine, in_parallel
 from runtime.host.place import Place, is_there, look_into
@@ -195,4 +195,4 @@ def _is_begun(engine: Engine, place: Place, model: HubModel) -> bool:
 
 def _folder(model: HubModel) -> PurePosixPath:
     """Where the cache keeps a model: a folder of links for each commit, and what they lead to."""
-    return HF_CACHE / "hub" / f"models--{model.id.replace('/', '--')}"
+    return HUB_CACHE / f"models--{model.id.replace('/', '--')}"

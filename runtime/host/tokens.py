@@ -23,6 +23,7 @@ from runtime.docker.engine import Engine, in_parallel
 from runtime.failure import MissingError
 from runtime.host.place import Place, is_there, look_into, mounting
 from runtime.host.snapshot import Snapshot
+from runtime.host.superseded import find_superseded
 from runtime.steps.gpu_memory import has_made_room
 
 
@@ -51,6 +52,7 @@ def find_tokens(
         },
         missing=tuple(step for step, found in work.items() if found is None),
         kept=tuple(step for step, found in work.items() if found and found.is_kept),
+        superseded=find_superseded(engine, snapshot, owner, questions.kept_artefacts),
         images=dict(zip(questions.images, images, strict=True)),
         services=_service_tokens(snapshot, owner, questions.services),
         training_records=tuple(sorted(records, key=lambda record: record.finished_at)),

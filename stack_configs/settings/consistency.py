@@ -34,6 +34,7 @@ def find_inconsistencies(settings: Settings) -> list[Problem]:
         *_same_ports(settings),
         *_api_model(settings),
         *_devices_of_ascend(settings),
+        *_kept_where_other_hosts_write(settings),
         *find_misuse(settings),
         *_unserved_tools(settings),
         *(
@@ -78,6 +79,21 @@ def _unserved_tools(settings: Settings) -> Iterator[Problem]:
                 f"data set {min(used)} has tools, and {refused}",
                 "Take a template whose tools are served (docs/support_matrix.md), set "
                 "arguments.tool_format of the run to default, or leave out columns.tools",
+            )
+
+
+def _kept_where_other_hosts_write(settings: Settings) -> Iterator[Problem]:
+    """A host knows what it has superseded, and not what another one goes on with."""
+    if settings.host.cluster is None or settings.volumes.output.host_path is None:
+        return
+    for index, model in enumerate(settings.models):
+        if model.keep is not None:
+            yield Problem(
+                f"models[{index}].keep",
+                str(model.keep),
+                "with host.cluster and volumes.output.host_path: the directory may be that of the "
+                "other hosts too, which may need what this one has superseded",
+                "Leave it out, and remove by hand what no host needs",
             )
 
 

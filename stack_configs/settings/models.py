@@ -123,6 +123,16 @@ class ModelSettings(StrictModel):
     merge: MergeSettings = MergeSettings()
     gguf_conversion: GgufConversionSettings = GgufConversionSettings()
     ollama_model: OllamaModelSettings = OllamaModelSettings()
+    keep: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=1000,
+            description="Superseded artefacts of each of the model's steps (trained, merged, "
+            "converted) that stay in the output volume when an up has come to its end. Unset: all, "
+            "until `make prune`.",
+        ),
+    ] = None
 
     @property
     def served_name(self) -> str:

@@ -17,6 +17,7 @@ from plan.pipeline import PipelinePlan
 from plan.step import (
     DatasetRegistrationStep,
     HostClaimStep,
+    KeptArtefactsStep,
     LeftoversStep,
     Request,
     ServedModelsStep,
@@ -340,6 +341,29 @@ class TestOrder:
         step = engine.step(name, ServedModelsStep).step
         assert step.served_names == ("guide:latest", "second:latest")
 
+    def test_superseded_artefacts_go_after_all_that_had_them(
+        self, deploy: Deploy, engine: Recorder, make_plan: MakePlan, two_models: Document
+    ) -> None:
+        two_models["models"][0]["keep"] = 2
+        two_models["api"] = {"enabled": True, "model": "guide"}
+        plan = make_plan(two_models)
+        deploy(plan)
+        name = "pipeline-kept-artefacts-command"
+        models = {f"pipeline-{model}-ollama-model-command" for model in ("guide", "second")}
+        assert {*models, "pipeline-api-container"} <= engine.waits_for(name)
+        assert engine.step(name, KeptArtefactsStep).step == plan.kept_artefacts
+
+    def test_what_is_not_left_over_is_known_before_it_is_made(
+        self, deploy: Deploy, engine: Recorder, plan: PipelinePlan
+    ) -> None:
+        deploy(plan)
+        references = engine.step(LEFTOVERS, LeftoversStep).step.references
+        assert references == plan.leftovers.references
+        assert references is not None
+        sft = engine.step("pipeline-guide-sft-command").step
+        assert str(sft.artefact) in references.paths
+        assert "pipeline-kept-artefacts-command" not in {each.name for each in engine.all(COMMAND)}
+
     def test_the_board_opens_when_its_data_sets_are_there(
         self, deploy: Deploy, engine: Recorder, plan: PipelinePlan
     ) -> None:
@@ -482,6 +506,7 @@ class TestSteps:
         whole["name"] = "whole"
         whole["gguf_conversion"] = {"quantization": "iq2_s", "importance_matrix": True}
         whole["training_runs"][0]["finetuning_type"] = "full"
+        whole["keep"] = 1
         settings_document["models"].append(whole)
         settings_document["api"]["model"] = "whole"
         deploy(make_plan(settings_document))

@@ -284,6 +284,7 @@ ROWS: dict[str, Row] = {
     f"{OLLAMA}.smoke_prompts[].expect_tool_call.name": Row("count", SERVED, given=TOOL_TAUGHT),
     f"{OLLAMA}.smoke_prompts[].expect_tool_call.arguments": Row({}, SERVED, given=TOOL_TAUGHT),
     f"{OLLAMA}.keep": Row(3, TRANSPORT),
+    "models[].keep": Row(3, TRANSPORT),
     f"{OLLAMA}.rollback_to": Row("0123456789abcdef", TRANSPORT),
     # Another evaluation is asked of the model that serves: it makes no other model.
     f"{EVALUATION}.dataset": Row("judged", TRANSPORT, given=EVALUATED),

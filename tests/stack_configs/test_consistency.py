@@ -82,6 +82,20 @@ def test_a_rank_that_no_node_has(document: dict[str, Any], problems_of: Find) ->
     assert (problem.key, problem.rule) == ("host.cluster", "rank 2 is none of 2 nodes")
 
 
+def test_superseded_artefacts_of_hosts_that_share_a_directory(
+    document: dict[str, Any], problems_of: Find
+) -> None:
+    cluster = {"nodes": 2, "rank": 0, "master_address": "10.0.0.1"}
+    document["models"][0]["keep"] = 1
+    document["volumes"] = {"output": {"host_path": "/srv/output"}}
+    assert problems_of(document) == []
+    document["host"] = {**document.get("host", {}), "cluster": cluster}
+    (problem,) = problems_of(document)
+    assert (problem.key, problem.value) == ("models[0].keep", "1")
+    del document["volumes"]
+    assert problems_of(document) == []
+
+
 class TestApi:
     def test_a_model_that_is_not_declared(
         self, document: dict[str, Any], problems_of: Find
