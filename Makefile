@@ -1,16 +1,18 @@
-# Every target sets up what it needs first; a second run finds it there. preview, report, verify and
-# doctor change nothing.
+# Every target sets up what it needs first; a second run finds it there. preview, report, verify, usage
+# and doctor change nothing.
 STACK ?= demo
 ARGS ?=
 CLEAN ?=
 KEY ?=
 FROM ?= dev
 MODEL ?=
+IMAGES ?=
+YES ?=
 
 toolchain := toolchain/bootstrap.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview chat report verify down new test test-nightly test-fast lint doctor env
+.PHONY: help setup up preview chat report verify usage prune down new test test-nightly test-fast lint doctor env
 
 help:
 	@echo "make up         set everything up, converge the stack, print the model's answer"
@@ -19,6 +21,9 @@ help:
 	@echo "make report     write reports/STACK/index.html, a page that shows the stack, and a card of"
 	@echo "                each model; KEY=signing.pem signs where each comes from; changes nothing"
 	@echo "make verify     KEY=signing.pem: find every byte of the models that is not as it was signed"
+	@echo "make usage      tell the room on disk by model, run and kind, and what no stack refers to"
+	@echo "make prune      show what no stack refers to, ask, remove it; YES=1 does not ask,"
+	@echo "                IMAGES=1 takes images of earlier settings too"
 	@echo "make down       destroy the stack; CLEAN=1 also removes images and downloads"
 	@echo "make new        write the files of a new stack: make new STACK=prod FROM=dev; FROM may be"
 	@echo "                a file such as examples/qlora-12gb, see docs/environments.md"
@@ -31,7 +36,7 @@ help:
 	@echo "make env        print the settings for a bare pulumi: eval \"\$$(make -s env)\""
 	@echo "STACK=$(STACK) chooses the stack"
 
-setup up preview doctor:
+setup up preview doctor usage:
 	@$(toolchain) $@ $(STACK)
 
 chat:
@@ -39,6 +44,9 @@ chat:
 
 report verify:
 	@$(toolchain) $@ $(STACK) $(if $(KEY),--key '$(KEY)')
+
+prune:
+	@$(toolchain) prune $(STACK) $(if $(filter-out 0,$(IMAGES)),--images) $(if $(filter-out 0,$(YES)),--yes)
 
 down:
 	@$(toolchain) down $(STACK) $(if $(filter-out 0,$(CLEAN)),--clean)

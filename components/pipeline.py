@@ -141,7 +141,6 @@ class FineTunePipeline(pulumi.ComponentResource):
             type_tokens.API, plan.api, self._steps[plan.api.built_on or ""]
         )
         if plan.kept_artefacts is not None:
-            # What an API has loaded goes after another one has taken its place.
             self._tidying("kept-artefacts", plan.kept_artefacts, [*done, *([api] if api else [])])
         nothing = pulumi.Output.from_input(None)
         self.ollama_url = server.url
@@ -209,9 +208,9 @@ class FineTunePipeline(pulumi.ComponentResource):
         )
 
     def _tidying(self, noun: Noun, plan: StepPlan, after: Sequence[pulumi.Resource]) -> None:
-        """What goes once everything is made."""
-        command = f"{self._prefix}-{noun}-command"
-        step_command(command, noun, plan, self._deployment, parent=self, after=after)
+        """What goes once everything is made, and everything that runs has what it needs."""
+        name = f"{self._prefix}-{noun}-command"
+        step_command(name, noun, plan, self._deployment, parent=self, after=after)
 
     def _step(self, plan: ContainerStepPlan, before: Sequence[pulumi.Resource]) -> ContainerStep:
         if plan.identity not in self._steps:

@@ -43,6 +43,8 @@ ROOMS: Mapping[str, Room] = {
         frozenset({"plan", "runtime"}),
         frozenset({"cryptography", "jinja2", "securesystemslib", "yaml"}),
     ),
+    # Reads states as the report does; removes what no stack refers to.
+    "retention": Room(frozenset({"plan", "runtime", "report"})),
     # Uploaded file by file into images that have these; a second file is a second upload.
     "in_container": Room(
         packages=frozenset(
@@ -85,7 +87,10 @@ ROOMS: Mapping[str, Room] = {
 }
 """In the order of the flow."""
 
-PRODUCT = ("stack_configs", "plan", "planning", "components", "runtime", "report", "in_container")
+PRODUCT = (
+    *("stack_configs", "plan", "planning", "components", "runtime", "report", "retention"),
+    "in_container",
+)
 PURE = ("stack_configs", "plan", "planning")
 """What decides: the same settings and facts always give the same plan."""
 
@@ -211,7 +216,9 @@ class TestImports:
 class TestLintRule:
     """The same rule in the editor, for the packages that are trespassed with most easily."""
 
-    @pytest.mark.parametrize("room", [*PURE, "runtime", "report", "in_container", "toolchain"])
+    @pytest.mark.parametrize(
+        "room", [*PURE, "runtime", "report", "retention", "in_container", "toolchain"]
+    )
     def test_it_fires_behind_the_fence(self, room: str) -> None:
         found = ruff("".join(f"import {name}\n" for name in sorted(PULUMI)), f"{room}/intruder.py")
         assert found.count("TID251") == len(PULUMI)
@@ -241,7 +248,8 @@ class TestOneDefinition:
         [
             path
             for path in modules(
-                "stack_configs", "planning", "components", "runtime", "report", "__main__.py"
+                *("stack_configs", "planning", "components", "runtime", "report", "retention"),
+                "__main__.py",
             )
             if path != WRITTEN_OUT
         ],

@@ -28,12 +28,17 @@ def parser() -> argparse.ArgumentParser:
         ("preview", "show what `up` would change; change nothing"),
         ("report", "make a page that shows the stack; change nothing"),
         ("verify", "compare every byte of the models with what was signed; change nothing"),
+        ("usage", "tell the room on disk by model, run and kind; change nothing"),
+        ("prune", "show what no stack refers to, ask, and remove it"),
         ("down", "destroy the stack; leave nothing but the cache folder"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("stack", nargs="?", default=DEFAULT_STACK)
         if name in ("report", "verify"):
             command.add_argument("--key", help="a file: the key that signs where models come from")
+        if name == "prune":
+            command.add_argument("--images", action="store_true", help="built images too")
+            command.add_argument("--yes", action="store_true", help="do not ask")
         if name == "down":
             command.add_argument("--clean", action="store_true", help="remove downloads too")
     chat = commands.add_parser("chat", help="talk to a served model in this terminal or pipe")
@@ -78,6 +83,8 @@ def dispatch(options: argparse.Namespace, rest: Sequence[str], places: Places) -
         "report": _report,
         "chat": _chat,
         "verify": _verify,
+        "usage": _usage,
+        "prune": _prune,
         "down": _down,
     }
     return act[options.command](options, places, engine_choice(places, options.stack))
@@ -160,6 +167,21 @@ def _verify(options: argparse.Namespace, places: Places, _choice: EngineChoice) 
     from toolchain import stack_report  # noqa: PLC0415
 
     return stack_report.verify(places, options.stack, _environment(places), key=options.key)
+
+
+def _usage(options: argparse.Namespace, places: Places, _choice: EngineChoice) -> int:
+    from toolchain import retention  # noqa: PLC0415
+
+    return retention.usage(places, options.stack, _environment(places))
+
+
+def _prune(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:
+    from toolchain import retention  # noqa: PLC0415
+
+    environment = _environment(places)
+    return retention.prune(
+        places, choice, options.stack, environment, images=options.images, yes=options.yes
+    )
 
 
 def _down(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:

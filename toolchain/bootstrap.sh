@@ -54,7 +54,7 @@ if [ -x .venv/bin/python ] && recent_enough .venv/bin/python; then
     python=$repo/.venv/bin/python
 elif ! python=$(find_python); then
     case "${1:-}" in
-    doctor | preview | report | verify) fail "python3 >= 3.11 is missing; \`make setup\` installs the packages python3 and python3-venv" ;;
+    doctor | preview | report | verify | usage | prune) fail "python3 >= 3.11 is missing; \`make setup\` installs the packages python3 and python3-venv" ;;
     esac
     apt_install python3 python3-venv
     python=$(find_python) ||
@@ -72,7 +72,7 @@ case "${1:-}" in
 doctor)
     exec "$python" -B -m toolchain "$@"
     ;;
-preview | report | verify)
+preview | report | verify | usage | prune)
     [ -x .venv/bin/python ] ||
         fail "$1 installs nothing, and the packages are missing: \`make setup\` makes .venv from uv.lock"
     if [ -x "$uv_home/bin/uv" ] && ! uv sync --frozen --inexact --offline --check --quiet 2>/dev/null; then

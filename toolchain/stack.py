@@ -75,15 +75,20 @@ def down(places: Places, stack: str, environment: Mapping[str, str]) -> int:
 
 def exists(places: Places, stack: str, environment: Mapping[str, str]) -> bool:
     """Tell whether the backend knows the stack."""
+    return stack in stacks_of(places, environment)
+
+
+def stacks_of(places: Places, environment: Mapping[str, str]) -> list[str]:
+    """Return the project's stacks in the backend."""
     if places.local_backend is not None:
-        return stack in local_stacks(places.local_backend)
+        return local_stacks(places.local_backend)
     listed = run(
         ["pulumi", "stack", "ls", "--json", "--non-interactive"],
         title="listing the stacks of the backend",
         env=environment,
         cwd=places.repository,
     )
-    return any(entry["name"].split("/")[-1] == stack for entry in json.loads(listed))
+    return sorted(entry["name"].split("/")[-1] for entry in json.loads(listed))
 
 
 def local_stacks(backend: Path) -> list[str]:

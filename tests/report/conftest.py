@@ -95,6 +95,14 @@ def exported(
             "pulumi:pulumi:Stack::finetune-stack-test", "pulumi:pulumi:Stack", outputs=outputs
         ),
         resource(f"{PIPELINE}::pipeline", PIPELINE, outputs={"settings": settings, **kept}),
+        resource(
+            "command:local:Command::pipeline-leftovers",
+            "command:local:Command",
+            inputs={
+                "delete": ".venv/bin/python -m runtime leftovers delete",
+                "stdin": encode(Request(engine=None, owner=plan.owner, step=plan.leftovers)),
+            },
+        ),
     ]
     before: list[str] = []
     ground: list[str] = []

@@ -193,6 +193,12 @@ class Bench:
         container = self.container(name)
         return container is not None and container.status == "running"
 
+    def clear_lookouts(self) -> None:
+        """Let go of the volumes that scripts have looked into."""
+        for container in self._lookouts.values():
+            container.remove(force=True)
+        self._lookouts.clear()
+
     def clear(self) -> None:
         for label in (labels.STACK, TEST_LABEL):
             found = self.client.containers.list(

@@ -59,7 +59,7 @@ def bare(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("target", ["preview", "report", "verify"])
+@pytest.mark.parametrize("target", ["preview", "report", "verify", "usage", "prune"])
 def test_what_only_looks_says_on_a_bare_host_what_setup_would_do(bare: Path, target: str) -> None:
     before = everything(bare)
 
