@@ -84,11 +84,8 @@ class Trainings:
     ) -> None:
         self._settings, self._plan, self._facts = settings, plan, facts
         self._past = [_Past.of(record) for record in tokens.training_records]
-        self._to_do = [
-            step.name
-            for step in plan.container_steps
-            if step.noun == "training-run" and (not tokens.steps or step.name in tokens.missing)
-        ]
+        self._to_do = {step.name: model for model, step in _to_do(plan, tokens)}
+        """The model of each training that is not there, by the name of its step."""
 
     @cached_property
     def forecasts(self) -> Mapping[str, TrainingForecast]:
@@ -140,19 +137,34 @@ class Trainings:
         yield from _tell_sums(to_do)
 
     def after(self, done: str, results: Mapping[str, object]) -> Iterator[str]:
-        """Lines on what is left, now that a step is done; `results` are its figures.
+        """Lines on what is left, now that a step is done: of its model, and of the whole stack.
+        `results` are its figures.
 
         None after one that was there before, or where nobody knows the time of any other.
         """
-        if done not in self._to_do:
+        if (model := self._to_do.pop(done, None)) is None:
             return
-        self._to_do.remove(done)
         if (forecast := self.forecasts.get(done)) is not None:
             self._past.append(_Past.of(_record(forecast, results)))
         del self.forecasts
         after = self.forecasts
         left = [after[name] for name in self._to_do if name in after and after[name].time]
-        yield from (f"still to train: {each}" for each in (*left, *_tell_sums(left)))
+        yield from (f"still to train: {each}" for each in left if each.model == model)
+        times = [each.time.seconds for each in left if each.time]
+        if len(times) > 1:
+            told = _duration(sum(times))
+            yield f"still to train: {len(times)} in all, about {told} one after the other"
+
+
+def _to_do(plan: PipelinePlan, tokens: Tokens) -> Iterator[tuple[str, ContainerStepPlan]]:
+    """Each training that is not there, with its model. What two models share is trained once."""
+    seen: set[str] = set()
+    for model in plan.models:
+        for step in model.steps:
+            is_there = tokens.steps and step.name not in tokens.missing
+            if step.noun == "training-run" and not is_there and step.identity not in seen:
+                seen.add(step.identity)
+                yield model.name, step
 
 
 def _figures(forecast: TrainingForecast) -> Iterator[tuple[str, int]]:

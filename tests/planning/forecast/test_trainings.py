@@ -118,6 +118,34 @@ class TestWhileAnUpGoesOn:
             (told[seconds],) = remaining.after(SFT, {**self.RESULTS, "train_runtime": seconds})
         assert told[3600.0] != told[7200.0]
 
+    def test_of_other_models_the_sum_alone_is_told(
+        self, settings_with: Callable[..., Settings], plan_with: Callable[..., PipelinePlan]
+    ) -> None:
+        def three_models(document: dict[str, Any]) -> None:
+            two_runs(document)
+            (model,) = document["models"]
+            document["models"] = [
+                {**model, "name": name, "base_model": {"generate": {"seed": seed}}}
+                for seed, name in enumerate(("guide", "poet", "sage"))
+            ]
+
+        settings, plan = settings_with(three_models), plan_with(three_models)
+        names = [step.name for step in plan.container_steps if step.noun == "training-run"]
+        remaining = Trainings(settings, plan, FACTS, looked(plan, *names))
+        own, whole = remaining.after(SFT, self.RESULTS)
+        assert own.startswith("still to train: guide, dpo: ")
+        assert whole.startswith("still to train: 5 in all, about ")
+
+    def test_what_two_models_share_is_told_of_once(
+        self, settings_with: Callable[..., Settings], plan_with: Callable[..., PipelinePlan]
+    ) -> None:
+        def twins(document: dict[str, Any]) -> None:
+            (model,) = document["models"]
+            document["models"] = [{**model, "name": name} for name in ("guide", "twin")]
+
+        (line,) = trainings(settings_with(twins), plan_with(twins)).tell()
+        assert line.startswith("guide, sft: ")
+
     def test_what_was_there_before_tells_nothing(
         self, settings: Settings, plan: PipelinePlan
     ) -> None:
