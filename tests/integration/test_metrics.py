@@ -218,7 +218,13 @@ def test_an_up_without_changes_leaves_it_alone_and_one_without_metrics_takes_it_
 
 def ask(stack: Stack, outputs: dict[str, Any]) -> None:
     """Have Ollama load the model."""
-    asked = {"model": outputs["models"][stack.model["name"]], "prompt": "What?", "stream": False}
+    # A few tokens: an untrained question may have an answer without end.
+    asked = {
+        "model": outputs["models"][stack.model["name"]],
+        "prompt": "What?",
+        "stream": False,
+        "options": {"num_predict": 4},
+    }
     httpx.post(f"{outputs['ollama_url']}/api/generate", json=asked, timeout=120).raise_for_status()
 
 
