@@ -8,11 +8,12 @@ FROM ?= dev
 MODEL ?=
 IMAGES ?=
 YES ?=
+RESUME ?=
 
 toolchain := toolchain/bootstrap.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview chat report verify usage prune down new test test-nightly test-fast lint doctor env
+.PHONY: help setup up preview chat report verify usage prune down new test test-nightly test-matrix test-fast lint doctor env
 
 help:
 	@echo "make up         set everything up, converge the stack, print the model's answer"
@@ -29,6 +30,8 @@ help:
 	@echo "                a file such as examples/qlora-12gb, see docs/environments.md"
 	@echo "make test       set everything up, run every test (ARGS=\"-k name\" goes to pytest)"
 	@echo "make test-nightly  the tests that take longer; the result is kept in tests/nightly.txt"
+	@echo "make test-matrix  families x methods x stages x types of weights, in an hour or two; writes"
+	@echo "                docs/training_matrix.md; RESUME=1 leaves out what answered at this commit"
 	@echo "make test-fast  the tests that need no engine, in under a minute"
 	@echo "make lint       format, lint, types, shell scripts"
 	@echo "make doctor     tell what is there, what is missing, what setup would do"
@@ -64,6 +67,9 @@ test:
 # What takes longer than a change should wait for; the result is kept.
 test-nightly:
 	@$(toolchain) test -m nightly -q --no-header -rA --durations=0 $(ARGS) | tee tests/nightly.txt
+
+test-matrix:
+	@MATRIX_RESUME=$(filter-out 0,$(RESUME)) $(toolchain) test -n 2 --maxschedchunk 1 -m matrix -v $(ARGS)
 
 test-fast:
 	@$(toolchain) test $(side_by_side) -m "not engine and not integration and not nightly" $(ARGS)

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import dashboard, gpu_memory, settings_reference, settings_schema, support_matrix
+from docs import (
+    dashboard,
+    gpu_memory,
+    settings_reference,
+    settings_schema,
+    support_matrix,
+    training_matrix,
+)
 
 PROJECT = Path(__file__).parents[1]
 
@@ -12,6 +19,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/gpu_memory.md": gpu_memory.render,
     "docs/settings.md": settings_reference.render,
     "docs/support_matrix.md": support_matrix.render,
+    "docs/training_matrix.md": training_matrix.render,
     "stack_configs/schema.json": settings_schema.render,
 }
 """Each file, from the project's folder, and what its whole text is made by."""

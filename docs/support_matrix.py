@@ -26,7 +26,7 @@ more: QLoRA on Ascend, for one, with bitsandbytes built for it.
 """
 NOT_PROVED = """
 Not proved anywhere: that a driver accepts what the engine is told, that the images build on their
-real bases, and that QLoRA, DeepSpeed, FSDP, Unsloth and flash attention run.
+real bases, and that DeepSpeed, FSDP, Unsloth, flash attention and, on a GPU, QLoRA run.
 
 Of FSDP and DeepSpeed it is shown that the release's parser, and DeepSpeed's own classes, take
 what is rendered. FSDP of version 1 does not run on processors at all, and version 2 wants a torch
@@ -59,6 +59,11 @@ PROVED: Mapping[Hardware, tuple[tuple[str, str], ...]] = {
     "cpu": (
         ("the demo, from a bare host to an answer in Ollama", "tests/integration/test_demo.py"),
         ("every stage and method trains, merges and answers", "tests/integration/test_stages.py"),
+        (
+            "QLoRA too, and families, methods, stages and types of weights in each pair: "
+            "[the matrix](training_matrix.md)",
+            "tests/integration/test_training_matrix.py",
+        ),
         ("two hosts train one model", "tests/integration/test_cluster.py"),
     ),
     "cuda": (

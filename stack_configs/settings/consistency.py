@@ -16,7 +16,7 @@ PROMPT_STAGES = ("pt", "ppo")
 
 
 HARDWARE_OF: Mapping[str, tuple[Hardware, ...]] = {
-    "quantization_bit": ("cuda", "rocm"),
+    "quantization_bit": ("cpu", "cuda", "rocm"),
     "deepspeed": ("cuda", "rocm", "npu"),
     "fsdp": ("cuda", "rocm", "npu"),
     "use_unsloth": ("cuda", "rocm"),

@@ -108,7 +108,9 @@ class TestSupportMatrix:
 
     def test_it_says_what_the_settings_do(self) -> None:
         page = support_matrix.render()
-        assert "| QLoRA (`quantization_bit`, brings `bitsandbytes`) | no | yes | yes | no |" in page
+        assert (
+            "| QLoRA (`quantization_bit`, brings `bitsandbytes`) | yes | yes | yes | no |" in page
+        )
         assert "`ollama/ollama:0.17.4-rocm`" in page
 
 

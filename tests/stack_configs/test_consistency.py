@@ -300,7 +300,6 @@ class TestRuns:
     @pytest.mark.parametrize(
         ("setting", "value"),
         [
-            ("quantization_bit", 4),
             ("deepspeed", "zero2"),
             ("fsdp", "full_shard"),
             ("use_unsloth", True),
@@ -328,7 +327,7 @@ class TestHardware:
     @pytest.mark.parametrize(
         ("hardware", "setting", "refused"),
         [
-            ("cpu", "quantization_bit", True),
+            ("cpu", "quantization_bit", False),
             ("cpu", "deepspeed", True),
             ("cpu", "use_unsloth", True),
             ("npu", "quantization_bit", True),
