@@ -84,7 +84,8 @@ def sized(layers: int, width: int) -> dict[str, Any]:
 
 Settings = dict[str, Any]
 SHAPES: Mapping[str, tuple[Settings, Settings, Settings]] = {
-    # Base model, first run, and what is changed then.
+    # Base model, first run, and what is changed then. No two share a base model, whose step is
+    # called after the first.
     "longer": (
         sized(4, 128),
         {"max_steps": 20, "per_device_train_batch_size": 4},
@@ -101,9 +102,10 @@ SHAPES: Mapping[str, tuple[Settings, Settings, Settings]] = {
         {"max_steps": 40, "cutoff_len": 48},
     ),
     "packed": (
-        sized(2, 256),
-        {"max_steps": 20, "neat_packing": True, "cutoff_len": 256, "learning_rate": 1e-3},
-        {"max_steps": None, "num_train_epochs": 4, "cutoff_len": 512},
+        sized(2, 320),
+        {"max_steps": 20, "packing": True, "cutoff_len": 256, "learning_rate": 1e-3},
+        # How many rows are packed into one is an estimate by itself, and so would the steps be.
+        {"max_steps": 30, "cutoff_len": 512},
     ),
     "texts": (
         sized(3, 256),
