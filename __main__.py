@@ -28,14 +28,13 @@ config = pulumi.Config()
 secrets = {name: config.require_secret(name) for name in secret.VARIABLES if config.get(name)}
 owner = Owner(stack=f"{pulumi.get_project()}-{pulumi.get_stack()}")
 try:
-    judge_stack_values(owner.stack, {name: config.get(name) or "" for name in secrets})
+    values = {name: config.get(name) or "" for name in secrets}
+    judge_stack_values(owner.stack, values)
     file = find_settings(config.get("stack_config") or pulumi.get_stack())
     settings = load_settings(file, records=records_folder(os.environ))
     # A preview that judges the plan alone asks no engine, not even whether it is there.
     is_unseen = settings.host.check == "plan_only" and pulumi.runtime.is_dry_run()
-    look = HostLook(
-        settings.host.engine, owner, asks=not is_unseen, hub_token=config.get("hub_token")
-    )
+    look = HostLook(settings.host.engine, owner, asks=not is_unseen, secrets=values)
     findings = look.findings(ask_about_host(settings, owner))
     plan = plan_pipeline(settings, owner=owner, facts=findings.facts)
     tokens = look.tokens(ask_for_tokens(plan))

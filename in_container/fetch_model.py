@@ -1,4 +1,4 @@
-"""Fetches a model from the hub into the cache of Hugging Face: whole, checked, once.
+"""Fetches a model from a hub into the cache: whole, checked, once.
 
 Usage: fetch_model.py PARAMETERS_JSON RECORD_JSON
 
@@ -6,16 +6,11 @@ Several files are fetched at once. A connection that is cut is taken up where it
 that are complete are not fetched again by a later run. Then every file is compared with the size
 and the checksum that the hub tells. RECORD_JSON is written last: what was fetched, and its sums.
 
-HF_TOKEN, HF_ENDPOINT and the variables for proxies count. Runs inside the LLaMA-Factory image.
+Runs inside the LLaMA-Factory image.
 """
 
-# ruff: noqa: PLC0415 - huggingface_hub is in the image only, and reads the environment as it loads
-
 import contextlib
-import glob
-import hashlib
 import json
-import os
 import shutil
 import sys
 import threading
@@ -25,24 +20,50 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from hub_file import File, checked  # type: ignore[import-not-found]
 from hub_patience import FetchError, Patience, no_room, say  # type: ignore[import-not-found]
+from hugging_face import HuggingFace  # type: ignore[import-not-found]
+from model_scope import ModelScope  # type: ignore[import-not-found]
 
-AT_ONCE = 8
-"""Files that are fetched together."""
 CHECKED_AT_ONCE = 4
 PROGRESS_SECONDS = 5.0
 STALE_SECONDS = 3600.0
 """A partial file that nobody has written to for so long is what a killed run left."""
 GB = 1e9
-PIECE = 1 << 22
+
+
+class Hub(Protocol):
+    """One model on one hub."""
+
+    setting: str
+    """Where the settings name the model; `mirror`: another address of the hub."""
+    mirror: str
+    secret: str
+    """The stack's secret that holds the token."""
+    address: str
+    place: Path
+    """Where the cache keeps the model."""
+
+    def tell(self) -> tuple[str, tuple[File, ...]]:
+        """The commit, and all files of it."""
+
+    def snapshot(self, commit: str) -> Path:
+        """Where the files of the commit lie, as links to what they hold."""
+
+    def download(self, files: Sequence[File]) -> None:
+        """Fetch what is not there yet."""
 
 
 @dataclass(frozen=True)
 class Parameters:
     """What is to be fetched."""
 
+    hub: str
+    """`huggingface` or `modelscope`."""
+    cache: str
+    """Folder that keeps what comes from ModelScope; Hugging Face's client knows its own."""
     repo: str
     revision: str
     """As the settings have it; for the record."""
@@ -54,17 +75,6 @@ class Parameters:
     """Patterns: files that are never fetched, and those that are not where there are `weights`."""
     patience_seconds: float
     """Given up after so long without anything new."""
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of the model, as the hub tells of it."""
-
-    name: str
-    size: int
-    sha256: str | None
-    git_id: str | None
-    """SHA-1 as git names the content; of a file that is no LFS file."""
 
 
 def read_parameters(path: Path) -> Parameters:
@@ -89,33 +99,43 @@ def _is_any(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
+def hub_of(asked: Parameters) -> Hub:
+    """The hub that is asked for."""
+    hub: Hub = (
+        ModelScope(asked.repo, asked.asked, Path(asked.cache))
+        if asked.hub == "modelscope"
+        else HuggingFace(asked.repo, asked.asked)
+    )
+    return hub
+
+
 class Fetch:
     """One model on its way from the hub into the cache."""
 
-    def __init__(self, asked: Parameters) -> None:
-        from huggingface_hub import constants  # type: ignore[import-not-found]
-
-        self._asked = asked
-        self._hub = str(constants.ENDPOINT)
-        self._cache = Path(constants.HF_HUB_CACHE)
-        self._place = self._cache / f"models--{asked.repo.replace('/', '--')}"
+    def __init__(self, asked: Parameters, hub: Hub) -> None:
+        self._asked, self._hub = asked, hub
         self._patience = Patience(
-            self._hub, asked.repo, asked.asked, seconds=asked.patience_seconds
+            hub.address,
+            f"{asked.repo} at {asked.asked}",
+            setting=hub.setting,
+            secret=hub.secret,
+            seconds=asked.patience_seconds,
         )
 
     def run(self) -> dict[str, Any]:
         """The record of what lies in the cache now. Raises `FetchError`."""
         commit, files = self._patience.call(self._ask)
-        snapshot = self._place / "snapshots" / commit
+        snapshot = self._hub.snapshot(commit)
         self._drop_stale_parts()
         total, there = sum(file.size for file in files), self._bytes(snapshot, files)
         self._demand_room(total - there)
         say(
             f"{len(files)} files, {total / GB:.2f} GB, of {self._asked.repo} at {commit} from "
-            f"{self._hub}; {there / GB:.2f} GB are there already"
+            f"{self._hub.address}; {there / GB:.2f} GB are there already"
         )
         sums = self._fetch_checked(snapshot, files)
         return {
+            "hub": self._asked.hub,
             "repo": self._asked.repo,
             "revision": self._asked.revision,
             "asked": self._asked.asked,
@@ -128,24 +148,13 @@ class Fetch:
         }
 
     def _ask(self) -> tuple[str, tuple[File, ...]]:
-        from huggingface_hub import HfApi
-
-        info = HfApi().model_info(self._asked.repo, revision=self._asked.asked, files_metadata=True)
-        told = {each.rfilename: each for each in info.siblings or ()}
-        files = tuple(
-            File(
-                name=name,
-                size=int(told[name].size or 0),
-                sha256=told[name].lfs.sha256 if told[name].lfs else None,
-                git_id=None if told[name].lfs else told[name].blob_id,
-            )
-            for name in needed_files(tuple(told), self._asked)
-        )
-        if not files:
+        commit, told = self._hub.tell()
+        needed = set(needed_files([file.name for file in told], self._asked))
+        if not needed:
             raise FetchError(
-                f"{self._asked.repo} holds no file to load. Look at models[].base_model.hub"
+                f"{self._asked.repo} holds no file to load. Look at {self._hub.setting}"
             )
-        return str(info.sha), files
+        return commit, tuple(file for file in told if file.name in needed)
 
     def _fetch_checked(self, snapshot: Path, files: Sequence[File]) -> Mapping[str, str]:
         """SHA-256 by file. A file that is wrong is fetched once more before that is an error."""
@@ -166,30 +175,24 @@ class Fetch:
                 (snapshot / file.name).resolve().unlink(missing_ok=True)
                 (snapshot / file.name).unlink(missing_ok=True)
         raise FetchError(
-            f"wrong checksum, twice, of {', '.join(file.name for file in wrong)}: {self._hub} "
-            "does not send what it announces. Run again, or use another images.mirrors.model_hub"
+            f"wrong checksum, twice, of {', '.join(file.name for file in wrong)}: "
+            f"{self._hub.address} does not send what it announces. Run again, or use another "
+            f"{self._hub.mirror}"
         )
 
     def _download(self, snapshot: Path, files: Sequence[File]) -> None:
-        from huggingface_hub import snapshot_download
-
-        before = self._bytes(snapshot, files)
+        before = self._size(snapshot, files)
         try:
-            snapshot_download(
-                self._asked.repo,
-                revision=self._asked.asked,
-                allow_patterns=[glob.escape(file.name) for file in files],
-                max_workers=AT_ONCE,
-            )
+            self._hub.download(files)
         finally:
-            if self._bytes(snapshot, files) > before:
+            if self._size(snapshot, files) > before:
                 self._patience.something_came()
         missing = [file.name for file in files if not (snapshot / file.name).exists()]
         if missing:
             raise ConnectionError(f"{', '.join(missing)}: not sent")
 
     def _demand_room(self, needed: int) -> None:
-        free = shutil.disk_usage(nearest(self._cache)).free
+        free = shutil.disk_usage(nearest(self._hub.place)).free
         if needed > free:
             raise FetchError(
                 no_room(
@@ -205,29 +208,31 @@ class Fetch:
                     part.unlink()
 
     def _parts(self) -> list[Path]:
-        return list((self._place / "blobs").glob("*.incomplete"))
+        return list((self._hub.place / "blobs").glob("*.incomplete"))
 
     @staticmethod
     def _bytes(snapshot: Path, files: Sequence[File]) -> int:
         """Bytes of the files that are complete."""
         return sum(file.size for file in files if (snapshot / file.name).exists())
 
+    def _size(self, snapshot: Path, files: Sequence[File]) -> int:
+        """Bytes that have come, of files that are still on their way too."""
+        parts, total = 0, int(sum(file.size for file in files))
+        for part in self._parts():
+            with contextlib.suppress(OSError):
+                parts += part.stat().st_size
+        return min(total, self._bytes(snapshot, files) + parts)
+
     @contextlib.contextmanager
     def _progress(self, snapshot: Path, files: Sequence[File]) -> Iterator[None]:
         """Lines on how far it has come, while the block runs."""
         total, ended = sum(file.size for file in files), threading.Event()
 
-        def size() -> int:
-            parts = 0
-            for part in self._parts():
-                with contextlib.suppress(OSError):
-                    parts += part.stat().st_size
-            return min(total, self._bytes(snapshot, files) + parts)
-
         def tell() -> None:
-            first, began, told = size(), time.monotonic(), -1
+            first, began, told = self._size(snapshot, files), time.monotonic(), -1
             while not ended.wait(PROGRESS_SECONDS):
-                now, rate = size(), (size() - first) / (time.monotonic() - began)
+                now = self._size(snapshot, files)
+                rate = (now - first) / (time.monotonic() - began)
                 if now > told:
                     say(progress_line(now, total, rate))
                     told = now
@@ -251,23 +256,6 @@ def progress_line(done: int, total: int, rate: float) -> str:
     return f"{words}, {rate / GB:.3f} GB/s, {left} left"
 
 
-def checked(path: Path, file: File) -> str | None:
-    """SHA-256 of a file that is what the hub announced; None of one that is not."""
-    sha256 = hashlib.sha256()
-    git = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as source:
-        while piece := source.read(PIECE):
-            sha256.update(piece)
-            if file.git_id is not None:
-                git.update(piece)
-    is_right = (
-        path.stat().st_size == file.size
-        and file.sha256 in (None, sha256.hexdigest())
-        and file.git_id in (None, git.hexdigest())
-    )
-    return sha256.hexdigest() if is_right else None
-
-
 def nearest(path: Path) -> Path:
     """The path, or the folder nearest above it that is there."""
     return next(each for each in (path, *path.parents) if each.exists())
@@ -278,14 +266,9 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 2:  # noqa: PLR2004 - the two files
         say("error: usage: fetch_model.py PARAMETERS_JSON RECORD_JSON")
         return 2
-    # Bars are for terminals; ten seconds, the default, are short for a hub that is far away.
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "30")
-    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "30")
     try:
-        record = Fetch(read_parameters(Path(arguments[0]))).run()
+        asked = read_parameters(Path(arguments[0]))
+        record = Fetch(asked, hub_of(asked)).run()
     except FetchError as error:
         say(f"error: {error}")
         return 1

@@ -18,11 +18,6 @@ PAUSES = (1, 2, 5, 10, 20, 40, 60)
 """Seconds before one more try; the last one is for all that follow."""
 LONGEST_RATE_PAUSE = 600.0
 
-ACCEPT = (
-    "accept the model's terms on its page, then hand over a token that may read it: "
-    "`pulumi config set --secret hub_token`"
-)
-
 
 class FetchError(Exception):
     """The model cannot be fetched: why, and what to do."""
@@ -31,9 +26,15 @@ class FetchError(Exception):
 class Patience:
     """How long a hub is waited for: until nothing new has come for so many seconds."""
 
-    def __init__(self, hub: str, repo: str, revision: str, *, seconds: float) -> None:
-        self._hub, self._repo, self._seconds = hub, repo, seconds
-        self._model = f"{repo} at {revision}"
+    def __init__(self, hub: str, model: str, *, setting: str, secret: str, seconds: float) -> None:
+        """`setting` names the model, `secret` holds the hub's token, as errors are to tell."""
+        self._hub, self._model, self._seconds = hub, model, seconds
+        self._setting = setting
+        self._hand_over = f"`pulumi config set --secret {secret}`"
+        self._accept = (
+            "accept the model's terms on its page, then hand over a token that may read it: "
+            + self._hand_over
+        )
         self._new_at = time.monotonic()
 
     def something_came(self) -> None:
@@ -61,7 +62,7 @@ class Patience:
         """Seconds until another try is worth it. Raises `FetchError` where none is."""
         for cause in causes(error):
             if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise FetchError(no_room(self._repo, f"{cause.strerror}".lower())) from error
+                raise FetchError(no_room(self._model, f"{cause.strerror}".lower())) from error
             self._demand_access(cause)
             if status_of(cause) == HTTPStatus.TOO_MANY_REQUESTS:
                 return retry_after(cause)
@@ -71,25 +72,25 @@ class Patience:
         from huggingface_hub import errors  # type: ignore[import-not-found]
 
         if isinstance(error, errors.GatedRepoError):
-            raise FetchError(f"gated repo: {self._hub} refuses {self._model}: {ACCEPT}") from error
+            raise FetchError(
+                f"gated repo: {self._hub} refuses {self._model}: {self._accept}"
+            ) from error
         if isinstance(error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError):
             raise FetchError(
                 f"repository not found: {self._hub} does not know {self._model}, or it is private. "
-                "Correct models[].base_model.hub and .revision; for a private model "
-                "`pulumi config set --secret hub_token`"
+                f"Correct {self._setting} and .revision; for a private model {self._hand_over}"
             ) from error
         status = status_of(error)
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise FetchError(
-                f"{status} client error: {self._hub} refuses {self._model}: {ACCEPT}"
+                f"{status} client error: {self._hub} refuses {self._model}: {self._accept}"
             ) from error
 
     def _gave_up(self, error: Exception) -> str:
         if any(status_of(each) == HTTPStatus.TOO_MANY_REQUESTS for each in causes(error)):
             return (
                 f"429 too many requests: {self._hub} lets nothing through for now. Run again "
-                "later, or with a token, whose limit is higher: "
-                "`pulumi config set --secret hub_token`"
+                f"later, or with a token, whose limit is higher: {self._hand_over}"
             )
         return (
             f"couldn't connect to {self._hub}, or nothing new came for {self._seconds:g} s: "

@@ -44,7 +44,7 @@ def remove(request: dict[str, Any]) -> None:
     for each in request["folders"]:
         aside = set_aside(Path(each["path"]), request["removed"], request["complete"])
         if snapshot := each["snapshot"]:
-            remove_snapshot(Path(request["hub"]), snapshot["repo"], snapshot["commit"])
+            remove_snapshot(Path(snapshot["cache"]), snapshot["repo"], snapshot["commit"])
         if aside.exists():
             shutil.rmtree(aside)
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Literal
 
+from plan import paths
 from plan.artefacts import Artefact
 from plan.container import Mount
 from plan.model_shape import ModelShape
@@ -11,6 +13,8 @@ from plan.owner import Owner
 from plan.problem import Problem
 from plan.step import KeptArtefactsStep
 from plan.training_record import TrainingRecord
+
+HubName = Literal["huggingface", "modelscope"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +30,22 @@ class PortClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class HubModel:
-    """A model on the hub whose revision may move."""
+    """A model on a hub, whose revision may move."""
 
     id: str
     revision: str
+    hub: HubName = "huggingface"
 
     @property
     def key(self) -> str:
         """As facts name it."""
-        return f"{self.id}@{self.revision}"
+        prefix = "" if self.hub == "huggingface" else f"{self.hub}:"
+        return f"{prefix}{self.id}@{self.revision}"
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """Where the cache keeps it."""
+        return paths.hub_folder(self.hub, self.id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +86,13 @@ class HostQuestions:
     pulled_images: tuple[str, ...] = ()
     """Images whose tag may move: their digest is part of what they make."""
     hub_models: tuple[HubModel, ...] = ()
-    """Models on the hub whose revision may move."""
-    hub: str | None = None
-    """Address of the hub; None: the usual one."""
+    """Models on hubs whose revision may move."""
+    hubs: Mapping[HubName, str] = field(default_factory=dict)
+    """Addresses of hubs; one that is not here is at its usual one."""
     hub_proxy: str | None = None
-    """Proxy that the hub is reached through."""
+    """Proxy that the hubs are reached through."""
     hub_cache: str | None = None
-    """Volume or directory that keeps what was fetched from the hub, as a mount names it."""
+    """Volume or directory that keeps what was fetched from hubs, as a mount names it."""
     model_folders: tuple[ModelFolder, ...] = ()
 
 
@@ -135,9 +146,9 @@ class HostFacts:
     image_digests: Mapping[str, str] = field(default_factory=dict)
     """By reference; one that nobody could tell is not there."""
     hub_commits: Mapping[str, str] = field(default_factory=dict)
-    """By `id@revision`."""
+    """By `HubModel.key`."""
     hub_models: Mapping[str, HubModelFacts] = field(default_factory=dict)
-    """By `id@revision`; one that the hub said nothing of is not there."""
+    """By `HubModel.key`; one that the hub said nothing of is not there."""
     model_folders: Mapping[str, ModelFolderFacts] = field(default_factory=dict)
     """By path."""
     unchecked: tuple[str, ...] = ()

@@ -45,6 +45,9 @@ BOARD = OUTPUT / "board"
 PRELOAD = OUTPUT / "preload"
 """There once a service has run out of its static TLS block: the stack's services preload."""
 
+MODELSCOPE_CACHE = HF_CACHE / "modelscope"
+"""What comes from ModelScope, laid out as `hub`, the folder of Hugging Face's client, is."""
+
 FETCHED = "fetched.json"
 """What a base model's artefact says of the files that lie in the cache beside it."""
 
@@ -86,6 +89,12 @@ def partial(identity: str, volume: PurePosixPath = OUTPUT) -> PurePosixPath:
 def training_record(identity: str) -> PurePosixPath:
     """What a finished training took."""
     return TRAINING_RECORDS / f"{identity}.json"
+
+
+def hub_folder(hub: str, model: str) -> PurePosixPath:
+    """What the cache has of a hub's model: `blobs`, and `snapshots` of links to them by commit."""
+    cache = MODELSCOPE_CACHE if hub == "modelscope" else HUB_CACHE
+    return cache / f"models--{model.replace('/', '--')}"
 
 
 def data_file(digest: str, name: str) -> PurePosixPath:

@@ -10,10 +10,11 @@ from plan import paths
 
 @dataclass(frozen=True, kw_only=True)
 class HubSnapshot:
-    """One commit of a model in the hub's cache."""
+    """One commit of a model in a hub's cache."""
 
     repo: str
     commit: str
+    cache: str = str(paths.HUB_CACHE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,5 @@ class Removal:
     """Everything that goes; the words that tell what is on its way out."""
 
     folders: tuple[DoomedFolder, ...]
-    hub: str = str(paths.HUB_CACHE)
     removed: str = paths.REMOVED
     complete: str = paths.COMPLETE

@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 
+from plan.host import HubName
+
 HUB_TOKEN = "HF_TOKEN"  # noqa: S105 - the variable's name, as huggingface_hub reads it
 """Of the model hub: for gated and private models."""
+
+MODELSCOPE_TOKEN = "MODELSCOPE_API_TOKEN"  # noqa: S105 - likewise, as its package reads it
+"""Of ModelScope."""
 
 API_KEY = "API_KEY"
 """What clients of the API must send, as LLaMA-Factory reads it."""
@@ -22,8 +27,15 @@ TRACKER_KEYS: Mapping[str, str] = {
     "mlflow_token": MLFLOW_TOKEN,
 }
 
+HUB_TOKENS: Mapping[HubName, str] = {
+    "huggingface": "hub_token",
+    "modelscope": "modelscope_token",
+}
+"""By hub: what `pulumi config set --secret` calls its token."""
+
 VARIABLES: Mapping[str, str] = {
     "hub_token": HUB_TOKEN,
+    "modelscope_token": MODELSCOPE_TOKEN,
     "api_key": API_KEY,
     "judge_key": JUDGE_KEY,
     **TRACKER_KEYS,

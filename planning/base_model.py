@@ -12,7 +12,7 @@ from plan.identity import identity
 from plan.step import ContainerStepPlan
 from planning.dataset_registration import DatasetPlan
 from planning.family_model import plan_family_model
-from planning.hub_model import hub_model_of, pinned
+from planning.hub_model import hub_model_of, hub_weights
 from planning.special_tokens import special_tokens
 from planning.step import (
     BUNDLED_LIBGOMP,
@@ -96,8 +96,7 @@ def locate_weights(
 ) -> Weights:
     """Where the first training run finds the base model, and what tells it from another one."""
     if (model := hub_model_of(settings)) is not None:
-        commit = pinned(model, facts)
-        return Weights(model=model.id, revision=commit, made_of=(model.id, commit))
+        return hub_weights(model, facts)
     if made is not None:
         return Weights(model=str(made.artefact), made_of=(made.identity,))
     path = settings.path or ""

@@ -18,7 +18,7 @@ from plan.host import (
 from plan.owner import Owner
 from plan.pipeline import PipelinePlan
 from plan.problem import Problem, SettingsError
-from planning.hub_model import hub_model_of, hub_model_problems
+from planning.hub_model import hub_addresses, hub_model_of, hub_model_problems
 from planning.names import physical_names
 from planning.recipes import pulled_images
 from planning.trackers import missing_keys
@@ -63,7 +63,7 @@ def ask_about_host(settings: Settings, owner: Owner) -> HostQuestions:
         hub_models=tuple(
             dict.fromkeys(model for base in bases if (model := hub_model_of(base)) is not None)
         ),
-        hub=settings.images.mirrors.model_hub,
+        hubs=hub_addresses(settings.images.mirrors),
         hub_proxy=settings.images.mirrors.proxy,
         hub_cache=volumes.hf_cache.source,
         model_folders=tuple(

@@ -7,21 +7,38 @@ from typing import Any
 import yaml
 
 from plan import paths
+from plan.host import HubName
 from plan.ollama_model import OllamaModelStep
 from plan.step import ContainerStepPlan, DatasetFile, DatasetRegistrationStep
 from plan.survey import Survey
 from report.state import StackState, Step
 from report.traces import Trace, trace_of
 
+MODELSCOPE = "https://www.modelscope.cn"
+
 
 @dataclass(frozen=True, kw_only=True)
 class HubOrigin:
-    """Where base weights of the hub come from."""
+    """Where base weights of a hub come from."""
 
+    hub: HubName
     repo: str
     commit: str
     files: tuple[str, ...]
     """Paths in the cache."""
+
+    @property
+    def page(self) -> str:
+        """What the hub shows of the model."""
+        begins = {"huggingface": "https://huggingface.co", "modelscope": f"{MODELSCOPE}/models"}
+        return f"{begins[self.hub]}/{self.repo}"
+
+    @property
+    def uri(self) -> str:
+        """What names the weights to other programs."""
+        if self.hub == "modelscope":
+            return f"git+{MODELSCOPE}/{self.repo}.git@{self.commit}"
+        return f"pkg:huggingface/{self.repo}@{self.commit}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +70,7 @@ class Lineage:
 
     @property
     def origin(self) -> HubOrigin | None:
-        """The base weights, where they are of the hub."""
+        """The base weights, where they are of a hub."""
         for _, plan in self.artefacts:
             trace = self.traces.get(plan.identity)
             record = trace.json(paths.FETCHED) if trace else {}
@@ -67,7 +84,8 @@ class Lineage:
         made = {str(plan.artefact) for _, plan in self.artefacts}
         for _, plan in self.runs:
             place = str(arguments_of(plan).get("model_name_or_path", ""))
-            if place.startswith("/") and place not in made:
+            is_of_a_hub = place.startswith(str(paths.MODELSCOPE_CACHE))
+            if place.startswith("/") and place not in made and not is_of_a_hub:
                 return place
         return None
 
@@ -139,8 +157,12 @@ def _files(state: StackState) -> Iterator[DatasetFile]:
 
 def _origin(record: Mapping[str, Any]) -> HubOrigin:
     repo, commit = str(record["repo"]), str(record["commit"])
-    snapshot = paths.HUB_CACHE / f"models--{repo.replace('/', '--')}" / "snapshots" / commit
+    hub: HubName = "modelscope" if record.get("hub") == "modelscope" else "huggingface"
+    # ModelScope's lie where the plan looks for them: by what was asked for.
+    folder = record["asked"] if hub == "modelscope" else commit
+    snapshot = paths.hub_folder(hub, repo) / "snapshots" / str(folder)
     return HubOrigin(
+        hub=hub,
         repo=repo,
         commit=commit,
         files=tuple(str(snapshot / str(file["name"])) for file in record.get("files", ())),

@@ -164,8 +164,7 @@ def _steps(lineage: Lineage) -> Iterator[dict[str, Any]]:
 
 def _hub(lineage: Lineage) -> Iterator[dict[str, Any]]:
     if origin := lineage.origin:
-        uri = f"pkg:huggingface/{origin.repo}@{origin.commit}"
-        yield {"uri": uri, "digest": {"gitCommit": origin.commit}}
+        yield {"uri": origin.uri, "digest": {"gitCommit": origin.commit}}
 
 
 def _images(lineage: Lineage, sight: HostSight) -> Iterator[dict[str, Any]]:

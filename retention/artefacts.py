@@ -38,7 +38,7 @@ class Fetched:
     def path(self) -> str:
         """Where the model's files lie."""
         repo = f"models--{self.snapshot.repo.replace('/', '--')}"
-        return str(paths.HUB_CACHE / repo / "snapshots" / self.snapshot.commit)
+        return f"{self.snapshot.cache}/{repo}/snapshots/{self.snapshot.commit}"
 
 
 def artefact_items(
@@ -146,9 +146,12 @@ def fetched_by(folder: FoundFolder) -> Fetched | None:
     repo, commit = record.get("repo"), record.get("commit")
     if not (isinstance(repo, str) and isinstance(commit, str)):
         return None
-    return Fetched(
-        snapshot=HubSnapshot(repo=repo, commit=commit), bytes=int(record.get("total_bytes", 0))
-    )
+    snapshot = HubSnapshot(repo=repo, commit=commit)
+    if record.get("hub") == "modelscope":
+        # Its files lie by what was asked for.
+        asked = str(record.get("asked", commit))
+        snapshot = HubSnapshot(repo=repo, commit=asked, cache=str(paths.MODELSCOPE_CACHE))
+    return Fetched(snapshot=snapshot, bytes=int(record.get("total_bytes", 0)))
 
 
 def _record(text: str) -> dict[str, Any]:

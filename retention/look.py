@@ -15,7 +15,8 @@ from runtime.docker.engine import Engine
 from runtime.survey import take_survey
 
 ROOTS = (
-    *(paths.RUNS, paths.OUTPUT, paths.HF_CACHE / paths.RUNS.name, paths.HUB_CACHE, paths.HF_CACHE),
+    *(paths.RUNS, paths.OUTPUT, paths.HF_CACHE / paths.RUNS.name),
+    *(paths.HUB_CACHE, paths.MODELSCOPE_CACHE, paths.HF_CACHE),
     *(paths.DATA_FILES, paths.MEDIA, paths.REGISTRATIONS, paths.DATA),
     paths.OLLAMA_STORE / "models",
 )

@@ -18,7 +18,8 @@ OTHERS: Mapping[PurePosixPath, str] = {
     paths.TRAINING_RECORDS: "forecasts go by it",
 }
 """Folders of the output volume that no prune touches, and whose they are."""
-OWN = (paths.RUNS, paths.HUB_CACHE, paths.HF_CACHE / paths.RUNS.name, paths.DATA_FILES)
+CACHES = (paths.HUB_CACHE, paths.MODELSCOPE_CACHE)
+OWN = (paths.RUNS, *CACHES, paths.HF_CACHE / paths.RUNS.name, paths.DATA_FILES)
 """Folders whose content is told of one by one."""
 
 
@@ -68,7 +69,7 @@ def _hub(sight: HostSight) -> Iterator[Item]:
     of_steps = {PurePosixPath(each.path).parents[1] for each in fetched}
     for folder in sight.survey.folders:
         place = PurePosixPath(folder.path)
-        if place.parent == paths.HUB_CACHE and place not in of_steps:
+        if place.parent in CACHES and place not in of_steps:
             yield Item(
                 kind="hub cache",
                 name=place.name,

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from plan.host import HubName
 
 TOKEN = "hf_of_the_tests"
 LARGE = (".safetensors", ".bin", ".pth", ".gguf")
@@ -60,6 +62,9 @@ class Seen:
 class HubServer:
     """What it serves, how it fails, and what was asked of it."""
 
+    kind: ClassVar[HubName] = "huggingface"
+    branch: ClassVar[str] = "main"
+    """The one that every model has."""
     repositories: dict[str, Repository] = field(default_factory=dict)
     cuts: dict[str, int] = field(default_factory=dict)
     """By file: how many more answers end half-way."""
@@ -92,6 +97,11 @@ class HubServer:
         self.seconds_per_piece, self.most_at_once = 0.0, 0
         self.seen.clear()
 
+    @property
+    def handler(self) -> type["Handler"]:
+        """What speaks the hub's protocol."""
+        return Handler
+
     def fetched(self, ending: str = "") -> list[Seen]:
         """The requests for content of files, in order."""
         return [
@@ -103,7 +113,7 @@ class HubServer:
     @contextmanager
     def running(self, host: str = "127.0.0.1", port: int = 0) -> Iterator["HubServer"]:
         """Serve at an address of this machine."""
-        handler = type("Handler", (_Handler,), {"hub": self})
+        handler = type("Handler", (self.handler,), {"hub": self})
         with ThreadingHTTPServer((host, port), handler) as server:
             server.daemon_threads = True
             self.address = f"http://{host}:{server.server_port}"
@@ -116,7 +126,7 @@ class HubServer:
                 thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     hub: HubServer
     protocol_version = "HTTP/1.1"
 
@@ -138,8 +148,11 @@ class _Handler(BaseHTTPRequestHandler):
             if path.endswith(key) and planned:
                 status, headers = planned.pop(0)
                 return self._send(status, b"{}", headers)
+        return self._tell_of(path, parse_qs(query))
+
+    def _tell_of(self, path: str, query: Mapping[str, list[str]]) -> None:
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/(revision|tree)/([^/]+)", path):
-            return self._tell(found[1], found[2], unquote(found[3]), parse_qs(query))
+            return self._tell(found[1], found[2], unquote(found[3]), query)
         if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             return self._resolve(found[1], unquote(found[2]), unquote(found[3]))
         return self._refuse(404, "EntryNotFound", path)
@@ -225,14 +238,17 @@ class _Handler(BaseHTTPRequestHandler):
                 else {}
             ),
         }
-        if self.command == "GET" and hub.take(hub.wrong, path):
+        return self._send_file(path, content, headers)
+
+    def _send_file(self, name: str, content: bytes, headers: dict[str, str]) -> None:
+        if self.command == "GET" and self.hub.take(self.hub.wrong, name):
             content = bytes(len(content))
         status, total = 200, len(content)
         if asked := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or ""):
             first = int(asked[1])
             status, content = 206, content[first:]
             headers["Content-Range"] = f"bytes {first}-{total - 1}/{total}"
-        return self._send(status, content, headers, name=path)
+        return self._send(status, content, headers, name=name)
 
     def _refuse(self, status: int, code: str, message: str, commit: str | None = None) -> None:
         headers = {"X-Error-Code": code, "X-Error-Message": message}

@@ -52,11 +52,13 @@ ROOMS: Mapping[str, Room] = {
                 # Programs that are uploaded beside those that import them.
                 *("chat_encoding", "sentencepiece_file", "text_beginnings"),
                 "datasets",
-                "hub_patience",  # uploaded beside the program that fetches
+                # Uploaded beside the program that fetches.
+                *("hub_file", "hub_patience", "hugging_face", "model_scope"),
                 "gguf",
                 "huggingface_hub",
                 "llamafactory",
                 "numpy",
+                "requests",
                 "safetensors",
                 "sentencepiece",
                 "tokenizers",

@@ -2,7 +2,7 @@
 
 import json
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class Host:
     asked: list[HostQuestions | TokenQuestions] = field(default_factory=list)
 
     def look(
-        self, engine: str | None, owner: Owner, *, asks: bool, hub_token: str | None = None
+        self, engine: str | None, owner: Owner, *, asks: bool, secrets: Mapping[str, str]
     ) -> "Look":
         assert asks, "a look that asks nobody needs no host"
         return Look(self)

@@ -21,6 +21,9 @@ from stack_configs.settings.root import Settings
 TRAINED_BITS = 16.0
 """Of a weight as hubs have it, and as merges and whole trainings save it."""
 
+LEAST_TOLD_GB = 0.05
+"""Below it a copy is 0.0 GB in words."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Write:
@@ -67,9 +70,10 @@ def forecast_writes(
 
 
 def tell_writes(writes: Sequence[Write]) -> Iterator[str]:
-    """One line for each model."""
-    for model in dict.fromkeys(write.model for write in writes):
-        parts = ", ".join(str(write) for write in writes if write.model == model)
+    """One line for each model; nothing of copies that are too small to plan for."""
+    told = [write for write in writes if write.gb >= LEAST_TOLD_GB]
+    for model in dict.fromkeys(write.model for write in told):
+        parts = ", ".join(str(write) for write in told if write.model == model)
         yield f"{model}: about {parts}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from plan.host import HostFacts, Tokens
 from plan.pipeline import PipelinePlan
-from planning.advice.disk_forecast import forecast_writes, tell_writes
+from planning.advice.disk_forecast import LEAST_TOLD_GB, forecast_writes, tell_writes
 from planning.advice.gpu_memory import estimates
 from planning.advice.host_grade import tell_host_grade
 from planning.forecast.trainings import Trainings
@@ -25,6 +25,7 @@ def outlook(
     for run, needed in estimates(settings, facts).items():
         yield f"{run}: needs about {needed} on each GPU"
     for model, told in downloads(settings, plan, facts, tokens).items():
-        yield f"{model}: {told.size_gb:.2f} GB are fetched before anything trains"
+        if (told.size_gb or 0) >= LEAST_TOLD_GB:
+            yield f"{model}: {told.size_gb:.2f} GB are fetched before anything trains"
     yield from trainings.tell()
     yield from tell_writes(forecast_writes(settings, plan, facts, tokens))

@@ -69,6 +69,13 @@ def _about_a_run(
                 "most processors compute faster in 32 bits",
                 "Set it to fp32 on a host without a GPU",
             )
+        if run.flash_attn == "fa2":
+            yield Problem(
+                f"{key}.flash_attn",
+                repr(run.flash_attn),
+                "flash attention computes on GPUs; on a processor LLaMA-Factory leaves it away",
+                "Remove it on a host without a GPU",
+            )
         return
     if run.precision == "fp32":
         yield Problem(

@@ -112,7 +112,7 @@ def parameters_b(settings: BaseModelSettings) -> float | None:
     """Billions of weights: as set, or as the model's name says (`Meta-Llama-3-8B`)."""
     if settings.parameters_b is not None:
         return settings.parameters_b
-    source = settings.hub or settings.path or ""
+    source = settings.hub or settings.modelscope or settings.path or ""
     found = re.search(r"(?<![0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)[bB](?![a-zA-Z0-9])", source)
     # `8x7B`: every expert lies in memory; what they share makes this a little too much.
     return int(found[1] or 1) * float(found[2]) if found else None

@@ -1,15 +1,25 @@
 """The one look at a host, before anything is planned. Starts nothing, leaves nothing behind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
-from plan.host import Gpu, HostFacts, HostFindings, HostQuestions, TokenQuestions, Tokens
+from plan.host import (
+    Gpu,
+    HostFacts,
+    HostFindings,
+    HostQuestions,
+    HubName,
+    TokenQuestions,
+    Tokens,
+)
 from plan.owner import Owner
 from plan.problem import Problem
+from plan.secret import HUB_TOKENS
 from runtime.docker.engine import Engine
 from runtime.failure import EngineUnreachableError
 from runtime.host.contents import image_digests, model_folders, unknown_images
 from runtime.host.gpus import count_gpus, gpu_memory, gpu_problems
-from runtime.host.hub import ask_hub
+from runtime.host.hub import ask_hubs
 from runtime.host.ports import port_problems
 from runtime.host.problems import hardware_problems, ownership_problems, size_problems
 from runtime.host.snapshot import GB, Snapshot, take_snapshot
@@ -23,10 +33,18 @@ class HostLook:
     """
 
     def __init__(
-        self, engine: str | None, owner: Owner, *, asks: bool, hub_token: str | None = None
+        self,
+        engine: str | None,
+        owner: Owner,
+        *,
+        asks: bool,
+        secrets: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """`secrets` are the stack's, by their names; the hubs' tokens count."""
         self._engine, self._owner, self._asks = Engine(engine), owner, asks
-        self._hub_token = hub_token
+        self._hub_tokens: dict[HubName, str | None] = {
+            hub: secrets.get(name) for hub, name in HUB_TOKENS.items()
+        }
         self._snapshot: Snapshot | None = None
 
     def findings(self, questions: HostQuestions) -> HostFindings:
@@ -38,7 +56,7 @@ class HostLook:
             self._snapshot = snapshot = take_snapshot(engine)
             memory = gpu_memory(questions.hardware) if engine.is_local else None
             gpus = count_gpus(questions.hardware, memory) if engine.is_local else None
-            hub = ask_hub(engine, snapshot, questions, self._hub_token)
+            hub = ask_hubs(engine, snapshot, questions, self._hub_tokens)
             facts = HostFacts(
                 engine_id=str(snapshot.info.get("ID", "")),
                 engine_version=snapshot.info.get("ServerVersion"),

@@ -127,6 +127,20 @@ def _unable(settings: Settings, run: TrainingRunSettings, key: str) -> Iterator[
             f"no image that the stack makes has the package {method}",
             "Remove it: bitsandbytes quantizes to 4 and 8 bits",
         )
+    if run.arguments.get("enable_liger_kernel") and settings.host.hardware == "cpu":
+        yield Problem(
+            key_of(run, "enable_liger_kernel", key),
+            "True",
+            "liger's kernels are Triton's, which compute on GPUs, and host.hardware is cpu",
+            "Remove it, or choose another host.hardware",
+        )
+    if run.flash_attn == "fa3" and settings.host.hardware == "cpu":
+        yield Problem(
+            f"{key}.flash_attn",
+            "'fa3'",
+            "LLaMA-Factory has it for gpt-oss on GPUs alone, and host.hardware is cpu",
+            "Remove it, or choose another host.hardware",
+        )
     if run.arguments.get("pure_bf16") and settings.host.hardware == "cpu":
         yield Problem(
             key_of(run, "pure_bf16", key),

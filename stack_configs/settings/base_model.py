@@ -72,7 +72,7 @@ class GeneratedModelSettings(StrictModel):
 
 
 class BaseModelSettings(StrictModel):
-    """Where the weights to fine-tune come from: exactly one of the three."""
+    """Where the weights to fine-tune come from: exactly one of the four."""
 
     hub: Annotated[
         HubId | None,
@@ -81,11 +81,18 @@ class BaseModelSettings(StrictModel):
             examples=["Qwen/Qwen2.5-7B-Instruct"],
         ),
     ] = None
+    modelscope: Annotated[
+        HubId | None,
+        Field(
+            description="Id on ModelScope, such as Qwen/Qwen2.5-7B-Instruct.",
+            examples=["Qwen/Qwen2.5-7B-Instruct"],
+        ),
+    ] = None
     revision: Annotated[
         str,
         Field(
             pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_+#@=-]|[./][A-Za-z0-9_+#@=-]){0,254}$",
-            description="Branch, tag or commit on the hub.",
+            description="Branch, tag or commit on the hub. `main` is `master` on ModelScope.",
             examples=["main"],
         ),
     ] = "main"
@@ -109,10 +116,12 @@ class BaseModelSettings(StrictModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [key for key in ("hub", "path", "generate") if getattr(self, key) is not None]
+        sources = ("hub", "modelscope", "path", "generate")
+        given = [key for key in sources if getattr(self, key) is not None]
         if len(given) != 1:
             raise rule_error(
-                f"exactly one of hub, path and generate must be set, found {given or 'none'}",
+                f"exactly one of hub, modelscope, path and generate must be set, found "
+                f"{given or 'none'}",
                 "keep one of them",
             )
         return self

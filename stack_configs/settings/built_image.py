@@ -12,7 +12,10 @@ class BuiltImageSettings(StrictModel):
     """An image that is built from its Dockerfile under `images/`, or a ready one that is pulled."""
 
     image: Annotated[
-        ImageReference | None, Field(description="A ready image to pull instead of building one.")
+        ImageReference | None,
+        Field(
+            description="A ready image to pull instead of building one; its name has no capitals."
+        ),
     ] = None
     base_image: Annotated[
         ImageReference | None,

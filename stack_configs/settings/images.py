@@ -16,6 +16,9 @@ OLDEST_OLLAMA = (0, 11, 5)
 """The first that tells how it writes a conversation (`_debug_render_only`): without that, nothing
 can be said about a model's parity with its training."""
 
+FIRST_OLLAMA_ON_GO_1_26 = (0, 23, 2)
+"""Debian's Go, which the build installs on the base that it has of itself, is 1.24."""
+
 FIRST_OLLAMA_ON_LLAMA_SERVER = (0, 30, 0)
 """Its module lacks the sources of the server that it runs models with."""
 
@@ -61,6 +64,13 @@ class OllamaImageSettings(BuiltImageSettings):
                 "that it runs models with since 0.30",
                 "take a version below 0.30, or leave build unset to pull the image",
             )
+        if self.build and self.base_image is None and release >= FIRST_OLLAMA_ON_GO_1_26:
+            raise rule_error(
+                f"Ollama {self.version} needs Go 1.26 to be built, and the image that it is built "
+                "in has 1.24",
+                "take 0.23.0, name a base_image that installs Go 1.26, or leave "
+                "build unset to pull the image",
+            )
         return self
 
 
@@ -96,6 +106,13 @@ class MirrorSettings(StrictModel):
         Field(
             description="Mirror of the model hub, in place of huggingface.co.",
             examples=["https://hub.example.org"],
+        ),
+    ] = None
+    modelscope: Annotated[
+        Url | None,
+        Field(
+            description="Address of ModelScope, in place of modelscope.cn.",
+            examples=["https://www.modelscope.ai"],
         ),
     ] = None
     proxy: Annotated[

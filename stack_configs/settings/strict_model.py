@@ -152,9 +152,14 @@ EngineAddress = Annotated[
     Field(pattern=r"^(unix:///|(tcp|ssh)://[A-Za-z0-9\[_])[^\s\\\"'`$;|&<>]*$", max_length=500),
     AfterValidator(_forbid_password),
 ]
+_IMAGE_HOST = r"[A-Za-z0-9][A-Za-z0-9-]*((\.[A-Za-z0-9-]+)+(:[0-9]+)?|:[0-9]+)/"
+_IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 ImageReference = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*([:/@][A-Za-z0-9_][A-Za-z0-9._-]*)*$", max_length=500
+        pattern=rf"^({_IMAGE_HOST})?{_IMAGE_PART}(/{_IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9._-]*)?"
+        r"(@[A-Za-z0-9+._-]+:[A-Fa-f0-9]+)?$",
+        max_length=500,
     ),
 ]
+"""As the engine reads it: a registry's host and a tag may have capitals, a name may not."""

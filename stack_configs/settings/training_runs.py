@@ -2,7 +2,13 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    model_validator,
+)
 
 from stack_configs.settings.release_arguments import RELEASE_ARGUMENTS, ArgumentValue
 from stack_configs.settings.run_rules import require_settings_that_fit
@@ -127,7 +133,10 @@ class TrainingRunSettings(StrictModel):
         Field(description="Modules trained and saved whole beside the LoRA layers."),
     ] = ()
     quantization_bit: Annotated[
-        Literal[4, 8] | None, Field(description="QLoRA: bits of the frozen base model.")
+        Literal[4, 8] | None,
+        # As every other number: a list of choices alone would not take one in quotes.
+        BeforeValidator(lambda value: int(value) if value in ("4", "8") else value),
+        Field(description="QLoRA: bits of the frozen base model."),
     ] = None
 
     deepspeed: Annotated[

@@ -84,6 +84,8 @@ def _meant(text: str, pattern: str, *, is_name: bool) -> str | None:
         "/".join([part for part in without_scheme.split("/")[1:] if part != "models"][:2]),
         without_scheme,
         text.strip().rstrip("/"),
+        # An image's name, and not its tag.
+        re.sub(r"^[^:]*", lambda name: name[0].lower(), text),
         text.lower(),
         f"unix://{text}" if text.startswith("/") else "",
     ]

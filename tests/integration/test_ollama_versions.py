@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("version", ["0.11.5", "0.24.0"])
+@pytest.mark.parametrize("version", ["0.11.5", "0.23.0"])
 def test_a_model_is_proved_and_answers(home: Path, engine: Engine, version: str) -> None:
     stack = Stack(home)
     stack.settings["board"] = {"enabled": False}

@@ -50,6 +50,8 @@ def test_the_program_in_the_container_goes_by_the_same_rule(
     monkeypatch.syspath_prepend(str(PROGRAM.parent))
     program = load_program(PROGRAM)
     asked = program.Parameters(
+        hub="huggingface",
+        cache="/cache",
         repo="a/b",
         revision="main",
         asked="main",

@@ -93,6 +93,11 @@ class TestQuestions:
             ({"generate": {}}, (), ()),
             ({"hub": "a/b-1B"}, (HubModel(id="a/b-1B", revision="main"),), ()),
             (
+                {"modelscope": "a/b-1B"},
+                (HubModel(id="a/b-1B", revision="master", hub="modelscope"),),
+                (),
+            ),
+            (
                 {"path": "/app/output/mine"},
                 (),
                 (

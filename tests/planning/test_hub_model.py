@@ -30,6 +30,59 @@ def from_hub(document: Document, **base: Any) -> None:
     document["models"][0]["base_model"] = HUB | base
 
 
+def from_modelscope(document: Document, **base: Any) -> None:
+    document["models"][0]["base_model"] = {"modelscope": "a/b-1B"} | base
+
+
+class TestModelScope:
+    """The same promises, of another hub (F8)."""
+
+    COMMIT = "c0ffee" * 6 + "c0ff"
+
+    def test_it_is_fetched_by_its_commit_and_trained_as_a_folder(self, plan_with: PlanWith) -> None:
+        facts = HostFacts(hub_commits={"modelscope:a/b-1B@master": self.COMMIT})
+        (plan,) = plan_with(from_modelscope, facts=facts).models
+        fetch, train = plan.steps[:2]
+        asked = json.loads(fetch.files["parameters.json"])
+        assert (asked["hub"], asked["revision"], asked["asked"]) == (
+            "modelscope",
+            "master",
+            self.COMMIT,
+        )
+        assert fetch.secret_environment == ("MODELSCOPE_API_TOKEN",)
+        arguments = next(text for name, text in train.files.items() if name.endswith(".yaml"))
+        folder = f"{asked['cache']}/models--a--b-1B/snapshots/{self.COMMIT}"
+        assert f"model_name_or_path: {folder}\n" in arguments
+        assert "model_revision" not in arguments
+
+    def test_one_model_of_two_hubs_is_two_models(self, plan_with: PlanWith) -> None:
+        (one,), (other,) = (plan_with(change).models for change in (from_hub, from_modelscope))
+        assert one.steps[0].name != other.steps[0].name
+        assert one.steps[0].identity != other.steps[0].identity
+
+    def test_another_address_reaches_the_look_and_the_fetch(
+        self, settings_with: SettingsWith
+    ) -> None:
+        def change(document: Document) -> None:
+            from_modelscope(document)
+            document["images"] = {"mirrors": {"modelscope": "https://www.modelscope.ai"}}
+
+        settings = settings_with(change)
+        assert ask_about_host(settings, OWNER).hubs == {"modelscope": "https://www.modelscope.ai"}
+        (plan,) = plan_pipeline(settings, owner=OWNER, facts=HostFacts()).models
+        environment = plan.steps[0].container.environment
+        assert environment["MODELSCOPE_ENDPOINT"] == "https://www.modelscope.ai"
+
+    def test_a_gated_model_wants_the_token_of_its_hub(self, settings_with: SettingsWith) -> None:
+        settings = settings_with(from_modelscope)
+        facts = HostFacts(hub_models={"modelscope:a/b-1B@master": HubModelFacts(refusal="gated")})
+        plan = plan_pipeline(settings, owner=OWNER, facts=facts)
+        missing = Tokens(missing=(plan.models[0].steps[0].name,))
+        (problem,) = hub_model_problems(settings, plan, facts, missing)
+        assert (problem.key, problem.value) == ("models[0].base_model.modelscope", "'a/b-1B'")
+        assert "pulumi config set --secret modelscope_token" in problem.way_out
+
+
 class TestPlan:
     def test_it_is_fetched_by_its_commit_into_the_cache(self, plan_with: PlanWith) -> None:
         (plan,) = plan_with(from_hub, facts=HostFacts(hub_commits={"a/b-1B@main": "c0ffee"})).models
@@ -81,7 +134,7 @@ class TestPlan:
             "NO_PROXY": "localhost,.example.org",
         }
         questions = ask_about_host(settings_with(change), OWNER)
-        assert questions.hub == "https://hub.example.org"
+        assert questions.hubs == {"huggingface": "https://hub.example.org"}
         assert questions.hub_proxy == "http://proxy.example.org:3128"
 
 

@@ -143,6 +143,11 @@ ROWS: dict[str, Row] = {
     "images.mirrors.python_index": Row("https://pypi.example.org/simple", TRANSPORT),
     "images.mirrors.apt": Row("http://apt.example.org", TRANSPORT),
     "images.mirrors.model_hub": Row("https://hub.example.org", TRANSPORT, given=FROM_HUB),
+    "images.mirrors.modelscope": Row(
+        "https://www.modelscope.ai",
+        TRANSPORT,
+        given={"models[].base_model": {"modelscope": "a/b-1B"}},
+    ),
     "images.mirrors.proxy": Row("http://proxy.example.org:3128", TRANSPORT, given=FROM_HUB),
     "images.mirrors.no_proxy": Row(["example.org"], TRANSPORT, given=FROM_HUB),
     "trackers.project": Row("all", TRANSPORT, given=REPORTS),
@@ -212,6 +217,9 @@ ROWS: dict[str, Row] = {
     # The tokens of the template are in the generated model.
     "models[].template": Row("chatml", BASE_MODEL),
     "models[].base_model.hub": Row("a/c-1B", BASE_MODEL, given=FROM_HUB),
+    "models[].base_model.modelscope": Row(
+        "a/c-1B", BASE_MODEL, given={"models[].base_model": {"modelscope": "a/b-1B"}}
+    ),
     "models[].base_model.revision": Row("v2", BASE_MODEL, given=FROM_HUB),
     "models[].base_model.path": Row(
         "/app/output/b", TRAINING, given={"models[].base_model": {"path": "/app/output/a"}}
@@ -511,6 +519,11 @@ class TestWhatIsFoundOnTheHost:
         ("given", "facts", "reach"),
         [
             (FROM_HUB, {"hub_commits": {"a/b-1B@main": "c0ffee"}}, BASE_MODEL),
+            (
+                {"models[].base_model": {"modelscope": "a/b-1B"}},
+                {"hub_commits": {"modelscope:a/b-1B@master": "c0ffee"}},
+                BASE_MODEL,
+            ),
             (
                 {"models[].base_model": {"path": "/app/output/a"}},
                 {"model_folders": {"/app/output/a": ModelFolderFacts(digest="c0ffee")}},

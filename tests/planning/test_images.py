@@ -163,7 +163,6 @@ class TestExtras:
     @pytest.mark.parametrize(
         ("run", "extra"),
         [
-            ({"enable_liger_kernel": True}, "liger-kernel"),
             ({"predict_with_generate": True, "val_size": 0.1}, "metrics"),
             ({"rope_scaling": "yarn"}, "rope-scaling"),
             ({"finetuning_type": "full", "use_galore": True}, "galore"),
@@ -181,6 +180,15 @@ class TestExtras:
     ) -> None:
         plan = plan_with(lambda d: d["models"][0]["training_runs"][0].update(run))
         assert self.extras(plan.images) == extra
+
+    def test_one_of_gpus_alone_brings_what_it_needs(
+        self, plan_with: Callable[..., PipelinePlan]
+    ) -> None:
+        def change(document: dict[str, Any]) -> None:
+            document["host"] = {"hardware": "cuda"}
+            document["models"][0]["training_runs"][0]["enable_liger_kernel"] = True
+
+        assert self.extras(plan_with(change).images) == "liger-kernel"
 
     def test_one_that_needs_nothing_brings_nothing(self, images: Images) -> None:
         assert self.extras(images()) == ""

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
@@ -55,13 +56,34 @@ def test_every_table_has_the_rows_of_its_head(card: str) -> None:
     assert "\n\n\n\n" not in card
 
 
-def test_a_model_of_the_hub_is_named_with_its_commit(planned) -> None:
+@pytest.mark.parametrize(
+    ("source", "record", "page_of_it", "folder_of_it", "uri"),
+    [
+        (
+            "hub",
+            {},
+            "https://huggingface.co/org/base-8b",
+            "hub",
+            "pkg:huggingface/org/base-8b@c0ffee",
+        ),
+        (
+            "modelscope",
+            {"hub": "modelscope", "asked": "c0ffee"},
+            "https://www.modelscope.cn/models/org/base-8b",
+            "modelscope",
+            "git+https://www.modelscope.cn/org/base-8b.git@c0ffee",
+        ),
+    ],
+)
+def test_a_model_of_a_hub_is_named_with_its_commit(
+    planned, source: str, record: dict[str, Any], page_of_it: str, folder_of_it: str, uri: str
+) -> None:
     def of_the_hub(document) -> None:
-        document["models"][0]["base_model"] = {"hub": "org/base-8b"}
+        document["models"][0]["base_model"] = {source: "org/base-8b"}
 
     plan, settings = planned(of_the_hub)
     step = plan.models[0].steps[0]
-    record = {"repo": "org/base-8b", "commit": "c0ffee", "files": [{"name": "model.safetensors"}]}
+    record |= {"repo": "org/base-8b", "commit": "c0ffee", "files": [{"name": "model.safetensors"}]}
     marker = ArtefactMarker(identity=step.identity, step=step.name)
     folder = FoundFolder(
         path=str(step.artefact),
@@ -78,9 +100,12 @@ def test_a_model_of_the_hub_is_named_with_its_commit(planned) -> None:
     assert front["base_model"] == "org/base-8b"
     assert "at commit\n`c0ffee`" in page
     assert guide.origin is not None
+    assert f"[org/base-8b]({page_of_it})" in page
     assert guide.origin.files == (
-        "/root/.cache/huggingface/hub/models--org--base-8b/snapshots/c0ffee/model.safetensors",
+        f"/root/.cache/huggingface/{folder_of_it}/models--org--base-8b/snapshots/c0ffee/"
+        "model.safetensors",
     )
+    assert (guide.origin.uri, guide.base_folder) == (uri, None)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from plan.codec import encode
 from plan.marker import ArtefactMarker
 from plan.owner import Owner
 from plan.pipeline import PipelinePlan
+from plan.removal import HubSnapshot
 from plan.step import ContainerStepPlan
 from plan.survey import FoundFolder
 from report.state import StateError, read_state
@@ -222,6 +223,17 @@ class TestBaseModels:
         assert isinstance(item.way_out, Folder)
         assert item.way_out.doomed.snapshot is not None
         assert item.way_out.doomed.snapshot.commit == "c0ffee"
+
+    def test_one_of_modelscope_goes_out_of_its_own_cache(self, planned: Planned) -> None:
+        plan, settings = planned()
+        record = '{"hub": "modelscope", "repo": "a/b-1B", "commit": "c0ffee", "asked": "c0ffee"}'
+        of_the_hub = self.fetched("f1")
+        folder = replace(of_the_hub, texts={**of_the_hub.texts, paths.FETCHED: record})
+        way_out = items_of(state_of(plan, settings), sight_of(plan, more=[folder]))["f1"].way_out
+        assert isinstance(way_out, Folder)
+        assert way_out.doomed.snapshot == HubSnapshot(
+            repo="a/b-1B", commit="c0ffee", cache=str(paths.MODELSCOPE_CACHE)
+        )
 
     def test_the_files_stay_where_the_settings_name_them(self, planned: Planned) -> None:
         snapshot = paths.HUB_CACHE / "models--a--b-1B/snapshots/c0ffee"

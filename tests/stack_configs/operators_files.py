@@ -343,7 +343,7 @@ REFUSED: dict[str, Refused] = {
         swap(HUB, f"{HUB}\n      path: /models/x"),
         f"{MODEL}.base_model",
         "",
-        "exactly one of hub, path and generate",
+        "exactly one of hub, modelscope, path and generate",
         "Keep one of them",
         False,
     ),

@@ -55,6 +55,12 @@ ACCEPTED: dict[str, Accepted] = {
         lambda text: "# 数据集的配置\n" + text, "models.0.name", "guide"
     ),
     "epochs in quotes": Accepted(of_run('num_train_epochs: "3"'), f"{RUN_0}.num_train_epochs", 3.0),
+    "bits in quotes": Accepted(of_run('quantization_bit: "4"'), f"{RUN_0}.quantization_bit", 4),
+    "registry and tag in capitals": Accepted(
+        add("images: {ollama: {image: 'Registry.example.org/ollama/ollama:V1'}}\n"),
+        "images.ollama.image",
+        "Registry.example.org/ollama/ollama:V1",
+    ),
     "data sets with commas": Accepted(
         swap("[alpaca]", "alpaca, alpaca"), f"{RUN_0}.datasets", ("alpaca", "alpaca")
     ),
@@ -236,6 +242,20 @@ REFUSED: dict[str, Refused] = {
     ),
     "stage in capitals": Refused(
         of_run("stage: SFT"), f"{RUN}.stage", "'SFT'", "must be", "Did you mean sft"
+    ),
+    "image in capitals": Refused(
+        add("images: {ollama: {image: 'Ollama/Ollama:V1'}}\n"),
+        "images.ollama.image",
+        "'Ollama/Ollama:V1'",
+        "has no capitals",
+        "Write ollama/ollama:V1",
+    ),
+    "image of a registry in capitals": Refused(
+        add("images: {converter: {image: 'localhost:5000/Acme/Converter'}}\n"),
+        "images.converter.image",
+        "'localhost:5000/Acme/Converter'",
+        "has no capitals",
+        "Write localhost:5000/acme/converter",
     ),
     "hardware in capitals": Refused(
         add("host: {hardware: CUDA}\n"), "host.hardware", "'CUDA'", "must be", "Did you mean cuda"

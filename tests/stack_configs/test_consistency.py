@@ -303,6 +303,8 @@ class TestRuns:
             ("deepspeed", "zero2"),
             ("fsdp", "full_shard"),
             ("use_unsloth", True),
+            ("enable_liger_kernel", True),
+            ("flash_attn", "fa3"),
         ],
     )
     def test_what_needs_a_gpu_is_refused_on_a_host_without_one(

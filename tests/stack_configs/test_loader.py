@@ -227,8 +227,12 @@ class TestMessages:
         ("path", "value", "said"),
         [
             ("board.bind_address", "beef", "'beef' is no IP address"),
-            ("models[0].base_model.path", "/models/x", "exactly one of hub, path and generate"),
-            ("models[0].base_model", {}, "exactly one of hub, path and generate"),
+            (
+                "models[0].base_model.path",
+                "/models/x",
+                "exactly one of hub, modelscope, path and generate",
+            ),
+            ("models[0].base_model", {}, "exactly one of hub, modelscope, path and generate"),
             (
                 "models[0].base_model",
                 {"generate": {"hidden_size": 96, "attention_heads": 5}},
@@ -242,6 +246,7 @@ class TestMessages:
             ("images.ollama", {"image": "a/b", "build": True}, "image a/b has no effect"),
             ("images.ollama", {"version": "0.9.6"}, "does not tell how it writes a conversation"),
             ("images.ollama", {"version": "0.30.1", "build": True}, "cannot be built from its"),
+            ("images.ollama", {"version": "0.24.0", "build": True}, "needs Go 1.26 to be built"),
             ("images.ollama.base_image", "debian:13", "no effect unless build is true"),
             ("images.converter", {"image": "a/b", "base_image": "c"}, "base_image has no effect"),
             ("images.llamafactory.source", "https://h/o/n", "no git address"),

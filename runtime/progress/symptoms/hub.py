@@ -22,14 +22,15 @@ SYMPTOMS = (
         r"429 (?:Client Error|Too Many Requests)|HTTP Error 429|status code 429",
         "the hub allows no more requests for now",
         "Wait some minutes and run `pulumi up` again: what has been downloaded stays. With a token "
-        "(`pulumi config set --secret hub_token`) the hub allows more",
+        "(`pulumi config set --secret hub_token`, of ModelScope modelscope_token) the hub allows "
+        "more",
     ),
     symptom(
         r"gated repo|GatedRepoError|401 Client Error|403 Client Error|invalid user token"
         r"|Invalid username or password",
         "the model hub refused access to the model",
         "Accept the terms on the page of models[].base_model.hub, then hand over a token that may "
-        "read it: `pulumi config set --secret hub_token`",
+        "read it: `pulumi config set --secret hub_token`, of ModelScope modelscope_token",
     ),
     symptom(
         r"repository not found|RepositoryNotFoundError|RevisionNotFoundError"
@@ -37,7 +38,8 @@ SYMPTOMS = (
         r"|Incorrect path_or_model_id",
         "the model hub does not know this model or revision",
         "Look at models[].base_model.hub and .revision; for a private model: "
-        "`pulumi config set --secret hub_token`. A folder goes into .path instead",
+        "`pulumi config set --secret hub_token`, of ModelScope modelscope_token. A folder goes "
+        "into .path instead",
     ),
     symptom(
         r"Consistency check failed|IncompleteRead|ChunkedEncodingError"

@@ -83,6 +83,14 @@ def test_every_copy_of_the_weights_is_told(
     assert told(forecast(of_8b, *changes)) == f"guide: about {line}"
 
 
+def test_copies_that_take_no_room_are_no_news(forecast: Forecast) -> None:
+    def change(document: Document) -> None:
+        document["models"][0]["base_model"] = {"generate": {"layers": 1}}
+
+    assert [write.what for write in forecast(change)][:1] == ["fetched"]
+    assert list(tell_writes(forecast(change))) == []
+
+
 def test_what_is_there_is_not_written_again(forecast: Forecast) -> None:
     missing = ("test-guide-quantization", "test-guide-ollama-model")
     writes = forecast(of_8b, quantized("q6_k"), missing=missing)

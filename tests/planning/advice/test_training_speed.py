@@ -45,6 +45,7 @@ def test_the_environments_that_come_with_the_stack_need_none(path: Path) -> None
     [
         ({"hardware": "cuda", "shm_size_gb": 1}, {}, "host.shm_size_gb"),
         ({"hardware": "cpu"}, {}, f"{RUN}.precision"),
+        ({"hardware": "cpu"}, {"precision": "fp32", "flash_attn": "fa2"}, f"{RUN}.flash_attn"),
         ({"hardware": "cuda"}, {"precision": "fp32"}, f"{RUN}.precision"),
         ({"hardware": "cuda"}, {"flash_attn": "disabled"}, f"{RUN}.flash_attn"),
         (

@@ -10,8 +10,8 @@ from plan.host import HostQuestions, HubModel, HubModelFacts
 from plan.identity import identity
 from plan.paths import HF_CACHE
 from runtime.docker.engine import Engine
-from runtime.host import hub as hub_module
-from runtime.host.hub import HubFindings, ask_hub
+from runtime.host import hub_answer
+from runtime.host.hub import HubFindings, ask_hubs
 from runtime.host.snapshot import take_snapshot
 from tests.hub_server import TOKEN, HubServer, Repository
 from tests.runtime.conftest import Bench
@@ -38,14 +38,14 @@ def server() -> Iterator[HubServer]:
 @pytest.fixture
 def asked(questions: HostQuestions, server: HubServer) -> HostQuestions:
     """The questions, to the hub of the test."""
-    return replace(questions, hub=server.address)
+    return replace(questions, hubs={"huggingface": server.address})
 
 
 def told(
     engine: Engine, questions: HostQuestions, *models: HubModel, token: str | None = None
 ) -> HubFindings:
     asked = replace(questions, hub_models=models or (TINY,))
-    return ask_hub(engine, take_snapshot(engine), asked, token)
+    return ask_hubs(engine, take_snapshot(engine), asked, {"huggingface": token})
 
 
 class TestAnswers:
@@ -129,14 +129,16 @@ class TestAnswers:
     def test_a_proxy_is_the_way_to_the_hub(
         self, engine: Engine, questions: HostQuestions, server: HubServer
     ) -> None:
-        asked = replace(questions, hub="http://hub.invalid", hub_proxy=server.address)
+        asked = replace(
+            questions, hubs={"huggingface": "http://hub.invalid"}, hub_proxy=server.address
+        )
         assert told(engine, asked).commits.keys() == {TINY.key}
 
 
 class TestSilence:
     def test_a_commit_is_one_already(self, engine: Engine, questions: HostQuestions) -> None:
         pinned = replace(TINY, revision="0123456789" * 4)
-        found = told(engine, replace(questions, hub=NOWHERE), pinned)
+        found = told(engine, replace(questions, hubs={"huggingface": NOWHERE}), pinned)
         assert found == HubFindings(commits={pinned.key: pinned.revision}, models={})
 
     def test_one_that_hangs_is_given_up(
@@ -146,7 +148,7 @@ class TestSilence:
         server: HubServer,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(hub_module, "HUB_SECONDS", 0.2)
+        monkeypatch.setattr(hub_answer, "HUB_SECONDS", 0.2)
         server.silent_seconds = 1
         assert told(engine, asked).commits == {}
 
@@ -154,7 +156,7 @@ class TestSilence:
         self, bench: Bench, engine: Engine, questions: HostQuestions
     ) -> None:
         cache = f"{bench.stack}-hf-cache"
-        asked = replace(questions, hub=NOWHERE, hub_cache=cache)
+        asked = replace(questions, hubs={"huggingface": NOWHERE}, hub_cache=cache)
         assert told(engine, asked).commits == {}
         bench.make_volume("hf-cache")
         assert told(engine, asked).commits == {}
@@ -192,7 +194,9 @@ class TestSilence:
             lines += [f"mkdir -p {folder}", f"echo '{json.dumps(record)}' > {folder}/fetched.json"]
         bench.shell("; ".join(lines), volume=cache, target=str(HF_CACHE))
         model = replace(TINY, revision=revision)
-        found = told(engine, replace(questions, hub=NOWHERE, hub_cache=cache), model)
+        found = told(
+            engine, replace(questions, hubs={"huggingface": NOWHERE}, hub_cache=cache), model
+        )
         assert found.commits == {model.key: commit}
 
 
@@ -202,6 +206,6 @@ def test_whether_some_of_it_is_there_counts_where_there_is_little_room(
     cache = bench.make_volume("hf-cache")
     with_cache = replace(asked, hub_models=(TINY,), hub_cache=cache)
     full = replace(take_snapshot(engine), disk_free=1000)
-    assert not ask_hub(engine, full, with_cache).models[TINY.key].is_begun
+    assert not ask_hubs(engine, full, with_cache, {}).models[TINY.key].is_begun
     bench.shell(f"mkdir -p {HF_CACHE}/hub/models--meta--tiny", volume=cache, target=str(HF_CACHE))
-    assert ask_hub(engine, full, with_cache).models[TINY.key].is_begun
+    assert ask_hubs(engine, full, with_cache, {}).models[TINY.key].is_begun
