@@ -22,7 +22,9 @@ token, and asked. "as taught" means that it answered every question with the wor
 stage that teaches any: sft, pt, dpo or kto. Before dpo, kto and ppo stands an sft, and dpo and kto
 teach other answers than it did; ppo stands for a reward model and ppo, whose two steps must leave
 what sft has taught. qlora is LoRA on 4 bits, by bitsandbytes on the processor. Every family meets
-every method, and any two columns meet in each pair of their values.
+every method, and any two columns meet in each pair of their values. "parity" is how many shapes of
+a conversation have the tokens of the training. DeepSeek's are served with `chat_parity: reported`:
+the brace that begins an answer is one token with the colon before it, and in the training two.
 
 `seconds` are those of the `up` that made the model, and of the questions, beside another one on two
 cores. Where the hardware has no bitsandbytes (Ascend), qlora is refused in preview
