@@ -34,7 +34,9 @@ class Engine:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def containers(self, stack: Stack) -> dict[str, Any]:
-        found = self.client.containers.list(all=True, filters={"label": self._label(stack)})
+        found = self.client.containers.list(
+            all=True, filters={"label": self._label(stack)}, ignore_removed=True
+        )
         return {str(container.name): container for container in found}
 
     def volumes(self, stack: Stack) -> set[str]:

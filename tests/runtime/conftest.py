@@ -147,7 +147,8 @@ class Bench:
 
     def containers(self) -> list[Any]:
         label = f"{labels.STACK}={self.stack}"
-        return list(self.client.containers.list(all=True, filters={"label": label}))
+        found = self.client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
+        return list(found)
 
     def starts_since(self, moment: float) -> list[str]:
         events = self.client.events(
