@@ -71,3 +71,20 @@ class OllamaModel(pulumi.ComponentResource):
                 "kept": self.kept,
             }
         )
+
+
+def in_one_list(models: Mapping[str, Sequence[Mapping[str, str]]]) -> list[Mapping[str, str]]:
+    """The answers of each model, as the stack's output has them."""
+    return [{"model": model, **answer} for model, given in models.items() for answer in given]
+
+
+def count_equal(models: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Any]]:
+    """The parity of each model, as the stack's output has it."""
+    return {
+        model: {
+            "compared": len(found),
+            "equal": sum(not difference for difference in found.values()),
+            "different": {name: told for name, told in found.items() if told},
+        }
+        for model, found in models.items()
+    }

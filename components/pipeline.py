@@ -12,7 +12,8 @@ from components.dataset_registration import DatasetRegistration, DatasetRegistra
 from components.host_check import HostCheck, HostCheckArgs
 from components.images import Images, ImagesArgs
 from components.leftovers import leftovers_command
-from components.ollama_model import OllamaModel, OllamaModelArgs
+from components.ollama_model import OllamaModel, OllamaModelArgs, count_equal, in_one_list
+from components.publication import published_models
 from components.service import Service, ServiceArgs
 from components.step import Deployment, step_command
 from components.volumes import Volumes, VolumesArgs, stack_network
@@ -61,6 +62,8 @@ class FineTunePipeline(pulumi.ComponentResource):
     """What the evaluation of each model that has one came to: see `OllamaModel.evaluation`."""
     kept_models: pulumi.Output[Mapping[str, Any]]
     """Superseded models by the model in whose place they can serve: see `OllamaModel.kept`."""
+    published: pulumi.Output[Mapping[str, Mapping[str, str]]]
+    """Of each model that is published: the `reference` to pull it by, and the `digest`."""
     training_results: pulumi.Output[Mapping[str, Any]]
     """Figures of each training run, by model and run."""
     accelerators: pulumi.Output[list[Mapping[str, Any]]]
@@ -151,15 +154,18 @@ class FineTunePipeline(pulumi.ComponentResource):
         made = models.items()
         self.models = pulumi.Output.all(**{key: model.model for key, model in made})
         self.smoke_answers = pulumi.Output.all(**{key: model.answers for key, model in made}).apply(
-            lambda answers: [
-                {"model": model, **answer} for model, given in answers.items() for answer in given
-            ]
+            in_one_list
         )
-        self.parity = pulumi.Output.all(**{key: model.parity for key, model in made}).apply(_parity)
+        self.parity = pulumi.Output.all(**{key: model.parity for key, model in made}).apply(
+            count_equal
+        )
         self.evaluations = pulumi.Output.all(
             **{key: model.evaluation for key, model in made}
         ).apply(lambda found: {model: given for model, given in found.items() if given})
         self.kept_models = pulumi.Output.all(**{key: model.kept for key, model in made})
+        self.published = published_models(
+            name, plan.models, models, deployment=self._deployment, opts=self._child
+        )
         self.accelerators = (
             check.results.apply(lambda found: found["accelerators"])
             if check
@@ -183,6 +189,7 @@ class FineTunePipeline(pulumi.ComponentResource):
             "parity": self.parity,
             "evaluations": self.evaluations,
             "kept_models": self.kept_models,
+            "published": self.published,
             "training_results": self.training_results,
             "forecast": pulumi.Output.from_input(args.forecast),
             "accelerators": self.accelerators,
@@ -237,14 +244,3 @@ class FineTunePipeline(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-
-
-def _parity(models: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Any]]:
-    return {
-        model: {
-            "compared": len(found),
-            "equal": sum(not difference for difference in found.values()),
-            "different": {name: told for name, told in found.items() if told},
-        }
-        for model, found in models.items()
-    }

@@ -16,6 +16,7 @@ API: Final = "finetune-stack:index:Api"
 TENSORBOARD: Final = "finetune-stack:index:TensorBoard"
 METRICS: Final = "finetune-stack:index:Metrics"
 OLLAMA_MODEL: Final = "finetune-stack:index:OllamaModel"
+PUBLICATION: Final = "finetune-stack:index:Publication"
 
 CONTAINER_STEPS: Final[Mapping[Noun, str]] = {
     "accelerator-check": "finetune-stack:index:AcceleratorCheck",

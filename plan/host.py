@@ -16,6 +16,11 @@ from plan.training_record import TrainingRecord
 
 HubName = Literal["huggingface", "modelscope"]
 
+HUB_PAGES: Mapping[HubName, str] = {
+    "huggingface": "https://huggingface.co",
+    "modelscope": "https://www.modelscope.cn/models",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class PortClaim:
@@ -41,6 +46,11 @@ class HubModel:
         """As facts name it."""
         prefix = "" if self.hub == "huggingface" else f"{self.hub}:"
         return f"{prefix}{self.id}@{self.revision}"
+
+    @property
+    def page(self) -> str:
+        """Where the hub shows it to people."""
+        return f"{HUB_PAGES[self.hub]}/{self.id}"
 
     @property
     def folder(self) -> PurePosixPath:

@@ -69,6 +69,9 @@ DATASET_INFO = "dataset_info.json"
 SERVED_MARKERS = OLLAMA_STORE / labels.NAMESPACE
 """One folder per served model, named by its identity; it lives and dies with Ollama's store."""
 
+MODEL_CARD = "model_card.md"
+"""What readers want to know of a model: see `plan.model_card`."""
+
 EVALUATIONS = OLLAMA_STORE / f"{labels.NAMESPACE}-evaluations"
 """One folder per stack, and in it one per evaluated model, named by its identity."""
 
@@ -125,6 +128,11 @@ def served_marker(identity: str) -> PurePosixPath:
 def evaluation_record(stack: str, identity: str) -> PurePosixPath:
     """The answers, side by side, of the last evaluation of a model."""
     return EVALUATIONS / stack / identity / EVALUATION_RECORD
+
+
+def ollama_blob(digest: str) -> PurePosixPath:
+    """A layer in Ollama's store, by `sha256:...`."""
+    return OLLAMA_BLOBS / digest.replace(":", "-")
 
 
 def ollama_manifest(served_name: str) -> PurePosixPath:

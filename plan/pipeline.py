@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from plan.image import ImagesPlan
 from plan.ollama_model import OllamaModelStep
 from plan.owner import Owner
+from plan.publication import PublicationStep
 from plan.service import ServicePlan
 from plan.step import (
     ContainerStepPlan,
@@ -26,6 +27,8 @@ class ModelPlan:
     steps: tuple[ContainerStepPlan, ...]
     """From base weights to GGUF, each built on the one before."""
     ollama_model: OllamaModelStep
+    publication: PublicationStep | None = None
+    """None where it is pushed to no registry."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,9 @@ MLFLOW_TOKEN = "MLFLOW_TRACKING_TOKEN"  # noqa: S105 - likewise
 JUDGE_KEY = "JUDGE_KEY"
 """What the API of an evaluation's judge asks for."""
 
+REGISTRY_PASSWORD = "REGISTRY_PASSWORD"  # noqa: S105 - likewise
+"""Of the user who pushes models to a registry."""
+
 TRACKER_KEYS: Mapping[str, str] = {
     "wandb_api_key": WANDB_KEY,
     "swanlab_api_key": SWANLAB_KEY,
@@ -38,6 +41,7 @@ VARIABLES: Mapping[str, str] = {
     "modelscope_token": MODELSCOPE_TOKEN,
     "api_key": API_KEY,
     "judge_key": JUDGE_KEY,
+    "registry_password": REGISTRY_PASSWORD,
     **TRACKER_KEYS,
 }
 """By what `pulumi config set --secret` calls them."""

@@ -28,6 +28,7 @@ Noun = Literal[
     "ollama-model",
     "served-models",
     "kept-artefacts",
+    "publication",
 ]
 """What a step is: the first argument of its program, and the end of its resource's name."""
 

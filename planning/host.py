@@ -20,6 +20,7 @@ from plan.pipeline import PipelinePlan
 from plan.problem import Problem, SettingsError
 from planning.hub_model import hub_addresses, hub_model_of, hub_model_problems
 from planning.names import physical_names
+from planning.publication import registry_problems
 from planning.recipes import pulled_images
 from planning.trackers import missing_keys
 from planning.volumes import plan_volumes
@@ -119,6 +120,7 @@ def judge_host(
     problems = [
         *findings.problems,
         *missing_keys(settings, secrets),
+        *registry_problems(settings, secrets),
         *_room_problems(settings, findings.facts, tokens),
         *hub_model_problems(settings, plan, findings.facts, tokens),
         *_rollback_problems(plan, tokens),

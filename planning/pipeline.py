@@ -1,6 +1,7 @@
 """The whole plan: one environment's settings become everything that is to be deployed."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from plan.host import HostFacts
 from plan.owner import Owner
@@ -19,6 +20,7 @@ from planning.limits import plan_limits
 from planning.metrics import plan_metrics
 from planning.model import TrainedModel, plan_model
 from planning.names import physical_names
+from planning.publication import plan_publication
 from planning.references import refer
 from planning.services import (
     plan_api,
@@ -72,7 +74,16 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
         )
         for model in settings.models
     }
-    models = tuple(model.plan for model in trained.values())
+    by_name = {dataset.name: dataset for dataset in datasets}
+    models = tuple(
+        replace(
+            made.plan,
+            publication=plan_publication(
+                model, settings.registry, made=made, datasets=by_name, facts=facts, around=around
+            ),
+        )
+        for model, made in zip(settings.models, trained.values(), strict=True)
+    )
     store = around.volumes.ollama
     accelerator_check = plan_accelerator_check(
         settings.host, around=around, accelerator=accelerator
@@ -148,7 +159,8 @@ def _names_twice(plan: PipelinePlan) -> Iterator[Problem]:
     named = (*plan.services, *checks, plan.dataset_registration)
     seen: dict[str, object] = {thing.name: thing for thing in named}
     for index, model in enumerate(plan.models):
-        for step in (*model.steps, model.ollama_model):
+        published = (model.publication,) if model.publication else ()
+        for step in (*model.steps, model.ollama_model, *published):
             # Models that start from the same one share the step that fetches it.
             if seen.get(step.name, step) != step:
                 yield Problem(

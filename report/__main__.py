@@ -14,6 +14,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from plan.paths import MODEL_CARD
 from report.card import card_of
 from report.html import html_of
 from report.lineage import Lineage, lineages
@@ -25,7 +26,6 @@ from report.state import StackState, StateError, read_state
 from runtime.failure import StepError
 
 PAGE = "index.html"
-CARD = "model_card.md"
 PROVENANCE = "provenance.intoto.json"
 KEY_VARIABLE = "SIGNING_KEY"
 
@@ -60,7 +60,7 @@ def write(state: StackState, folder: Path, key: bytes | None) -> None:
     models = lineages(state, sight.survey)
     written = {folder / PAGE: html_of(page_of(state, sight, now=datetime.now(UTC)))}
     for model in models:
-        written[folder / model.name / CARD] = card_of(model, state)
+        written[folder / model.name / MODEL_CARD] = card_of(model, state)
         if key is not None:
             text = signed(_statement(model, state, sight), key)
             written[folder / model.name / PROVENANCE] = text

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from report.curves import SMOOTH_FROM, Curve, Panel, Point, smoothed, thinned
+from runtime.progress.progress import figure
 
 TICKS = 4
 MARKED = 12
@@ -97,17 +98,6 @@ def chart_of(panel: Panel) -> Chart:
             for curve in panel.curves
         ),
     )
-
-
-def figure(value: float) -> str:
-    """A number with three digits that say something."""
-    if not math.isfinite(value):
-        return "not a number" if math.isnan(value) else "infinite"
-    if value == 0:
-        return "0"
-    if abs(value) < 0.001 or abs(value) >= 1e6:  # noqa: PLR2004 - where zeros begin to be counted
-        return f"{value:.2g}".replace("e-0", "e-").replace("e+0", "e+")
-    return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
 def _table(points: Sequence[Point]) -> Sequence[Point]:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from plan import paths
-from plan.host import HubName
+from plan.host import HubModel, HubName
 from plan.ollama_model import OllamaModelStep
 from plan.step import ContainerStepPlan, DatasetFile, DatasetRegistrationStep
 from plan.survey import Survey
@@ -30,8 +30,7 @@ class HubOrigin:
     @property
     def page(self) -> str:
         """What the hub shows of the model."""
-        begins = {"huggingface": "https://huggingface.co", "modelscope": f"{MODELSCOPE}/models"}
-        return f"{begins[self.hub]}/{self.repo}"
+        return HubModel(id=self.repo, revision=self.commit, hub=self.hub).page
 
     @property
     def uri(self) -> str:
@@ -180,8 +179,3 @@ def settings_of(state: StackState, name: str) -> Mapping[str, Any]:
     """A model's own settings as they were resolved; empty where the state has none."""
     models = state.settings.get("models") or ()
     return next((dict(model) for model in models if model.get("name") == name), {})
-
-
-def blob(digest: str) -> str:
-    """Where Ollama keeps a layer."""
-    return str(paths.OLLAMA_BLOBS / digest.replace(":", "-"))

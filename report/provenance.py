@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from plan import labels
-from plan.paths import MARKER
+from plan.paths import MARKER, ollama_blob
 from plan.survey import FoundFile, Survey
-from report.lineage import Lineage, blob, settings_of
+from report.lineage import Lineage, settings_of
 from report.look import HostSight
 from report.state import StackState
 from report.words import without_secrets
@@ -30,7 +30,7 @@ def digested_paths(lineage: Lineage) -> tuple[str, ...]:
         *(str(plan.artefact) for _, plan in lineage.artefacts),
         *_inputs(lineage),
         str(lineage.plan.manifest),
-        *(blob(str(layer["digest"])) for layer in lineage.layers),
+        *(str(ollama_blob(str(layer["digest"]))) for layer in lineage.layers),
     )
 
 

@@ -7,12 +7,13 @@ from typing import Any
 from plan.step import ContainerStepPlan
 from plan.survey import Survey
 from report.changes import Change, changes_between
-from report.chart import Chart, chart_of, figure
+from report.chart import Chart, chart_of
 from report.curves import panels_of
 from report.state import StackState
 from report.steps import Traces, component_of, state_of
 from report.traces import earlier_traces
 from report.words import UNKNOWN, moment, size, took
+from runtime.progress.progress import figure
 
 FIGURES = {
     "train_loss": "mean loss",

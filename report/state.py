@@ -15,6 +15,7 @@ from plan.codec import DecodeError, decode
 from plan.container import Mount
 from plan.ollama_model import OllamaModelResult, OllamaModelStep
 from plan.owner import Owner
+from plan.publication import PublicationStep
 from plan.step import (
     CONTAINER_NOUNS,
     ContainerStepPlan,
@@ -30,6 +31,7 @@ KINDS: Mapping[str, type[StepPlan]] = {
     "dataset-registration": DatasetRegistrationStep,
     **dict.fromkeys(CONTAINER_NOUNS, ContainerStepPlan),
     "ollama-model": OllamaModelStep,
+    "publication": PublicationStep,
 }
 """What the requests of each program hold; of the programs that are told of."""
 

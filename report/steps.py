@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from plan.ollama_model import OllamaModelStep
+from plan.publication import PublicationStep
 from plan.step import ContainerStepPlan, DatasetRegistrationStep
 from report.state import StackState, Step
 from report.traces import Trace
@@ -68,6 +69,8 @@ def _title(step: Step) -> str:
     match step.plan:
         case OllamaModelStep(served_name=name):
             return f"serve {name}"
+        case PublicationStep(reference=reference):
+            return f"publish {reference}"
         case DatasetRegistrationStep(files=files):
             return f"register {len(files)} data set{'s' if len(files) != 1 else ''}"
     return step.noun.replace("-", " ")

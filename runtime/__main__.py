@@ -19,6 +19,7 @@ MODULES: Mapping[str, str] = {
     "ollama-model": "runtime.serving.ollama_model",
     "served-models": "runtime.serving.served_models",
     "kept-artefacts": "runtime.steps.kept_artefacts",
+    "publication": "runtime.publication.publication",
 }
 """Loaded one by one: each program imports no more than it needs."""
 

@@ -9,6 +9,7 @@ from pulumi.runtime import mocks, rpc, settings
 
 from plan.codec import decode, encode
 from plan.ollama_model import OllamaModelResult, OllamaModelStep
+from plan.publication import PublicationResult, PublicationStep
 from plan.step import (
     ContainerStepPlan,
     HostClaimResult,
@@ -30,6 +31,8 @@ VOLUME = "docker:index/volume:Volume"
 
 OWNER_ID = "5eed5eed5eed"
 """What the host claim draws here."""
+DIGEST = f"sha256:{'5eed' * 16}"
+"""Of everything that is published here."""
 RESULTS: dict[str, dict[str, Any]] = {
     "training-run": {"train_loss": 0.5},
     "accelerator-check": {"accelerators": [{"name": "GPU", "memory_gb": 24}]},
@@ -39,6 +42,7 @@ RESULTS: dict[str, dict[str, Any]] = {
 _KINDS: dict[str, type[StepPlan]] = {
     "host-claim": HostClaimStep,
     "ollama-model": OllamaModelStep,
+    "publication": PublicationStep,
     **{
         noun: ContainerStepPlan
         for noun, module in MODULES.items()
@@ -170,6 +174,8 @@ def _said(words: list[str], stdin: str) -> str:
                 {"prompt": smoke.prompt, "answer": "42"} for smoke in step.smoke_prompts
             )
             return encode(OllamaModelResult(model=step.served_name, answers=answers))
+        case PublicationStep():
+            return encode(PublicationResult(reference=step.reference, digest=DIGEST))
         case ContainerStepPlan():
             return encode(
                 StepResult(

@@ -39,6 +39,7 @@ EXPORTS = {
     "smoke_answers",
     "evaluations",
     "kept_models",
+    "published",
     "parity",
     "training_results",
     "forecast",

@@ -64,6 +64,7 @@ ALIGNED = model(
         "system": 'Be "brief".\nSay 問.',
         "parameters": {"temperature": 0.5, "num_ctx": 4096, "stop": ["User:"]},
         "smoke_prompts": [{"prompt": "Say hi.", "expect": "Hi"}],
+        "publish": "team/aligned:v1",
     },
 )
 FULL = model("full", {"finetuning_type": "full"}, gguf_conversion={"quantization": "q8_0"})
@@ -74,12 +75,15 @@ FROM_HUB = model(
 )
 FROM_PATH = model("path", {"use_unsloth": True}, base_model={"path": "/app/output/mine"})
 
+REGISTRY = {"host": "registry.example.org:5000", "username": "raven", "insecure": True}
+
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "every-stage": {
         "host": {"hardware": "cpu"},
         "models": [ALIGNED | {"keep": 2}, FULL],
         "images": {"ollama": {"build": True}, "builder": "classic"},
         "api": {"enabled": True, "model": "aligned"},
+        "registry": REGISTRY,
     },
     "cluster": {
         "host": {
@@ -100,8 +104,16 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "board": {"enabled": False},
         "api": {"enabled": True, "model": "hub"},
     },
-    "rocm": {"host": {"hardware": "rocm", "gpu": {"count": 1}}, "models": [ALIGNED]},
-    "npu": {"host": {"hardware": "npu", "gpu": {"count": 2}}, "models": [ALIGNED]},
+    "rocm": {
+        "host": {"hardware": "rocm", "gpu": {"count": 1}},
+        "models": [ALIGNED],
+        "registry": REGISTRY,
+    },
+    "npu": {
+        "host": {"hardware": "npu", "gpu": {"count": 2}},
+        "models": [ALIGNED],
+        "registry": REGISTRY,
+    },
 }
 """Settings that use everything between them."""
 
@@ -142,6 +154,8 @@ def steps(plan: PipelinePlan) -> Iterator[tuple[Noun, StepPlan]]:
         yield step.noun, step
     for model in plan.models:
         yield "ollama-model", model.ollama_model
+        if model.publication is not None:
+            yield "publication", model.publication
     yield "served-models", plan.served_models
     if plan.kept_artefacts is not None:
         yield "kept-artefacts", plan.kept_artefacts
@@ -251,6 +265,10 @@ def test_a_step_is_told_the_token_of_its_own_work(plan: PipelinePlan, deploy: De
     for service in plan.services:
         resource = service.name.replace(plan.stack, "pipeline")
         expected[service.name] = f"{resource}-container-id"
+    # A model is published anew when it is made anew.
+    for model in plan.models:
+        if model.publication is not None:
+            expected[model.publication.name] = f"token-{model.ollama_model.name}"
     told = {}
     for inputs in deploy(plan).values():
         request = json.loads(inputs["stdin"])

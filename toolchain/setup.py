@@ -35,10 +35,13 @@ def set_up_tools(places: Places, choice: EngineChoice) -> dict[str, str]:
 
 
 def set_up_tests(places: Places) -> None:
-    """What the tests need beside a stack: a real sshd, a browser, Prometheus; none is started."""
+    """What tests need beside a stack: sshd, a registry, a browser, Prometheus; none is started."""
     if not Path("/usr/sbin/sshd").exists():
         why = "an engine behind ssh is tested"
         apt_install(places, ["openssh-server"], why, starts_services=False)
+    if shutil.which("docker-registry") is None:
+        why = "models are published to a registry"
+        apt_install(places, ["docker-registry"], why, starts_services=False)
     if shutil.which("chromium") is None:
         why = "the report is looked at as a person would"
         apt_install(places, ["chromium", "fonts-dejavu-core"], why, starts_services=False)

@@ -1,4 +1,4 @@
-"""Who besides the host can reach what keeps running, and needs no key for it (T1, E1, E5)."""
+"""Who besides the host can reach what keeps running, and what is sent (T1, E1, E5, O6)."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ KEEP_PRIVATE = "Set it to 127.0.0.1, and reach it through ssh -L or a proxy that
 
 
 def about_exposure(settings: Settings, *, has_api_key: bool) -> Iterator[Problem]:
-    """Services that anyone may use who can reach the host.
+    """Services that anyone may use who can reach the host, and a password that anyone may read.
 
     `has_api_key`: whether the stack's secret `api_key` is set; no other service has a key.
     """
@@ -64,6 +64,19 @@ def about_exposure(settings: Settings, *, has_api_key: bool) -> Iterator[Problem
             "the names of models and runs, and how they go",
             KEEP_PRIVATE,
         )
+    registry = settings.registry
+    if registry.host and registry.insecure and registry.username and not _is_here(registry.host):
+        yield Problem(
+            "registry.insecure",
+            "true",
+            f"the password of {registry.username} goes to {registry.host} without encryption, for "
+            "all on the way to read",
+            "Let the registry speak HTTPS, and leave this out",
+        )
+
+
+def _is_here(host: str) -> bool:
+    return host.partition(":")[0] in ("localhost", "127.0.0.1")
 
 
 def _is_public(bind_address: str) -> bool:

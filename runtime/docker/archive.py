@@ -9,12 +9,14 @@ import json
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any, cast
 
 from docker import APIClient
+from urllib3.exceptions import HTTPError
 
 from runtime.docker.engine import Engine
 from runtime.docker.execution import output_of
@@ -126,6 +128,46 @@ def read_json(engine: Engine, container: str, path: str) -> dict[str, Any] | Non
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+@contextmanager
+def streamed(engine: Engine, container: str, path: str) -> Iterator[IO[bytes]]:
+    """One file of any size, read as it comes.
+
+    Raises `StepError` where it is gone, or breaks off: also to whom reads of it.
+    """
+    with engine.calls() as api:
+        response = api.get(
+            _url(api, container),
+            params={"path": path},
+            headers={"Accept-Encoding": "identity"},
+            timeout=api.timeout,
+            stream=True,
+        )
+        response.raise_for_status()
+    sent = cast("IO[bytes]", _Unbroken(response.raw, path))
+    with response, tarfile.open(fileobj=sent, mode="r|", bufsize=CHUNK) as archive:
+        member = archive.next()
+        file = None if member is None else archive.extractfile(member)
+        if file is None:
+            raise StepError(f"{path} of container {container} is no file")
+        yield file
+
+
+class _Unbroken:
+    """What the engine sends, whose failures are its own whoever reads."""
+
+    def __init__(self, raw: Any, path: str) -> None:
+        self._raw, self._path = raw, path
+
+    def read(self, count: int) -> bytes:
+        try:
+            content: bytes = self._raw.read(count)
+        except (HTTPError, OSError) as error:
+            raise StepError(
+                f"the engine broke off while it sent {self._path} ({error}). Run again"
+            ) from error
+        return content
 
 
 def put_files(

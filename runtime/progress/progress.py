@@ -1,6 +1,7 @@
 """What the operator reads while a step runs. Pure text: nothing here asks an engine."""
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -35,6 +36,17 @@ def size(count: int) -> str:
     power = next((power for power in range(len(UNITS)) if count < KILO ** (power + 1)), -1)
     amount = count / KILO ** (power % len(UNITS))
     return f"{amount:.1f} {UNITS[power]}" if power else f"{count} {UNITS[0]}"
+
+
+def figure(value: float) -> str:
+    """A number with three digits that say something."""
+    if not math.isfinite(value):
+        return "not a number" if math.isnan(value) else "infinite"
+    if value == 0:
+        return "0"
+    if abs(value) < 0.001 or abs(value) >= 1e6:  # noqa: PLR2004 - where zeros begin to be counted
+        return f"{value:.2g}".replace("e-0", "e-").replace("e+0", "e+")
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
 def clean(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from plan import labels
 from plan.marker import ServedModelMarker, read_served_marker
-from plan.paths import SERVED_MARKERS
+from plan.paths import MARKER, SERVED_MARKERS
 from runtime.docker import archive, containers
 from runtime.docker.engine import Engine
 from runtime.failure import MissingError
@@ -39,6 +39,7 @@ def read_markers(engine: Engine, server: str) -> dict[str, ServedModelMarker]:
     markers = {
         str(SERVED_MARKERS.parent / PurePosixPath(name).parent): read_served_marker(content)
         for name, content in files.items()
+        if PurePosixPath(name).name == MARKER
     }
     return {folder: marker for folder, marker in markers.items() if marker is not None}
 

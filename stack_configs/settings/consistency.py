@@ -7,6 +7,7 @@ from stack_configs.settings.argument_rules import find_argument_problems
 from stack_configs.settings.chat_templates import TOOLS_REFUSED, TRAINING_TEMPLATES
 from stack_configs.settings.dataset_use import find_misuse
 from stack_configs.settings.host import Hardware
+from stack_configs.settings.publications import find_publication_problems
 from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
@@ -31,6 +32,7 @@ def find_inconsistencies(settings: Settings) -> list[Problem]:
         *_twice("datasets", "name", [dataset.name for dataset in settings.datasets]),
         *_twice("models", "name", [model.name for model in settings.models]),
         *_served_twice(settings),
+        *find_publication_problems(settings),
         *_same_ports(settings),
         *_api_model(settings),
         *_devices_of_ascend(settings),

@@ -12,13 +12,14 @@ from stack_configs.settings.gguf_conversion import GgufConversionSettings
 from stack_configs.settings.model_families import MODEL_FAMILIES
 from stack_configs.settings.ollama_parameters import ModelfileText, OllamaParameters
 from stack_configs.settings.questions import SmokePromptSettings
+from stack_configs.settings.registry import PublishedName
 from stack_configs.settings.rule import rule_error
 from stack_configs.settings.strict_model import Name, StrictModel
 from stack_configs.settings.training_runs import BASE_MODEL, TrainingRunSettings
 
 RESERVED_RUN_NAMES = frozenset(
     {BASE_MODEL, "merge", "chat-encoding", "gguf-conversion", "base-gguf-conversion"}
-    | {"calibration-text", "importance-matrix", "quantization", "ollama-model"}
+    | {"calibration-text", "importance-matrix", "quantization", "ollama-model", "publication"}
 )
 """Names of a model's other steps; the containers are called after them."""
 
@@ -81,6 +82,14 @@ class OllamaModelSettings(StrictModel):
             examples=["0123456789abcdef"],
         ),
     ] = None
+    publish: Annotated[
+        PublishedName | None,
+        Field(
+            description="Name in the registry, namespace/name or namespace/name:tag. Unset: it is "
+            "published nowhere.",
+            examples=["team/guide:v1"],
+        ),
+    ] = None
 
     @field_validator("name")
     @classmethod
@@ -139,6 +148,12 @@ class ModelSettings(StrictModel):
         """The name that `ollama run` takes; with a tag, as Ollama lists it."""
         name = self.ollama_model.name or self.name
         return name if ":" in name else f"{name}:latest"
+
+    @property
+    def published_name(self) -> str | None:
+        """The name in the registry, with a tag; None where it is published nowhere."""
+        name = self.ollama_model.publish
+        return name if name is None or ":" in name else f"{name}:latest"
 
     def start_of(self, run: TrainingRunSettings) -> str:
         """Name of the run that a run goes on from, or `BASE_MODEL`."""

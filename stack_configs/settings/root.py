@@ -8,6 +8,7 @@ from stack_configs.settings.datasets import DatasetSettings
 from stack_configs.settings.host import HostSettings
 from stack_configs.settings.images import ImagesSettings
 from stack_configs.settings.models import ModelSettings
+from stack_configs.settings.registry import RegistrySettings
 from stack_configs.settings.services import (
     ApiSettings,
     BoardSettings,
@@ -34,6 +35,7 @@ class Settings(StrictModel):
         Field(min_length=1, description="The models to fine-tune and serve."),
     ]
     ollama_server: OllamaServerSettings = OllamaServerSettings()
+    registry: RegistrySettings = RegistrySettings()
     board: BoardSettings = BoardSettings()
     api: ApiSettings = ApiSettings()
     trackers: TrackersSettings = TrackersSettings()

@@ -7,6 +7,9 @@ from plan.problem import Problem, SettingsError
 LONGEST_STACK = 80
 """Characters of project and stack: Ollama takes no longer name for a model on trial."""
 
+ENCODED = "registry_password"
+"""Goes into its header in an encoding of its own, whatever it holds."""
+
 
 def judge_stack_values(stack: str, secrets: Mapping[str, str]) -> None:
     """Raises `SettingsError` for a stack or a secret that nothing could be done with.
@@ -29,6 +32,8 @@ def _stack_problems(stack: str) -> Iterator[Problem]:
 
 def _secret_problems(secrets: Mapping[str, str]) -> Iterator[Problem]:
     for name, value in secrets.items():
+        if name == ENCODED:
+            continue
         # It goes into a header, where nothing else can stand.
         if not (value.isascii() and value.isprintable() and " " not in value):
             yield Problem(

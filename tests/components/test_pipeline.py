@@ -29,6 +29,7 @@ from tests.components.conftest import STACK, Deploy, MakePlan
 from tests.pulumi_recorder import (
     COMMAND,
     CONTAINER,
+    DIGEST,
     IMAGE,
     NETWORK,
     OWNER_ID,
@@ -509,6 +510,8 @@ class TestSteps:
         whole["keep"] = 1
         settings_document["models"].append(whole)
         settings_document["api"]["model"] = "whole"
+        settings_document["registry"] = {"host": "registry.example.org"}
+        whole["ollama_model"] = {"publish": "team/whole"}
         deploy(make_plan(settings_document))
         seen = set()
         for command in engine.all(COMMAND):
@@ -600,6 +603,24 @@ class TestSteps:
         assert holder.name == "pipeline-guide-sft-command"
         environment = holder.inputs["environment"]
         assert is_secret(environment) or is_secret(environment["WANDB_API_KEY"])
+        rest = {key: value for key, value in holder.inputs.items() if key != "environment"}
+        assert "hush-hush" not in str(rest)
+
+    def test_a_registrys_password_is_a_secret_of_the_publication(
+        self, deploy: Deploy, engine: Recorder, make_plan: MakePlan, settings_document: Document
+    ) -> None:
+        settings_document["registry"] = {"host": "registry.example.org", "username": "raven"}
+        settings_document["models"][0]["ollama_model"]["publish"] = "team/guide"
+        keys = {"registry_password": pulumi.Output.secret("hush-hush")}
+        pipeline = deploy(make_plan(settings_document), secrets=keys)
+        assert output_of(pipeline, "published") == {
+            "guide": {"reference": "registry.example.org/team/guide:latest", "digest": DIGEST}
+        }
+        (holder,) = (each for each in engine.registered if "hush-hush" in str(each.inputs))
+        assert holder.name == "pipeline-guide-publication-command"
+        assert "pipeline-guide-ollama-model-command" in engine.waits_for(holder.name)
+        environment = holder.inputs["environment"]
+        assert is_secret(environment) or is_secret(environment["REGISTRY_PASSWORD"])
         rest = {key: value for key, value in holder.inputs.items() if key != "environment"}
         assert "hush-hush" not in str(rest)
 

@@ -93,6 +93,7 @@ TOOL_TAUGHT = {
     f"{OLLAMA}.smoke_prompts": [CALL_QUESTION],
 }
 CALL_ASKED = TOOL_TAUGHT | {EVALUATION: {"rows": [CALL_QUESTION], "measures": {"tool_call": {}}}}
+PUBLISHED = {"registry.host": "registry.example.org", f"{OLLAMA}.publish": "team/guide"}
 FROM_HUB = {"models[].base_model": {"hub": "a/b-1B"}}
 REPORTS = {
     "trackers.mlflow_url": "https://other.example.org",
@@ -326,6 +327,10 @@ ROWS: dict[str, Row] = {
     ),
     f"{EVALUATION}.measures.judge.url": Row("https://other.example.org", TRANSPORT, given=JUDGED),
     f"{EVALUATION}.measures.judge.model": Row("larger", TRANSPORT, given=JUDGED),
+    f"{OLLAMA}.publish": Row("team/guide:v2", TRANSPORT, given=PUBLISHED),
+    "registry.host": Row("registry.example.org:5000", TRANSPORT, given=PUBLISHED),
+    "registry.username": Row("raven", TRANSPORT, given=PUBLISHED),
+    "registry.insecure": Row(True, TRANSPORT, given=PUBLISHED),
     "ollama_server.port": Row(9999, TRANSPORT),
     "ollama_server.bind_address": Row("10.0.0.1", TRANSPORT),
     "ollama_server.environment": Row({"OLLAMA_KEEP_ALIVE": "1h"}, TRANSPORT),

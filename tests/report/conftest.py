@@ -148,6 +148,9 @@ def steps_of(plan: PipelinePlan) -> Iterator[tuple[str, StepPlan, Mapping[str, A
             "parity": {"one turn": "", "tools": "token 3: trained on 5, asked with 6"},
         }
         yield "ollama-model", model.ollama_model, said
+        if model.publication is not None:
+            published = {"reference": model.publication.reference, "digest": "sha256:5eed"}
+            yield "publication", model.publication, published
 
 
 def history(first: float, steps: int) -> dict[str, Any]:

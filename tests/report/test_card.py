@@ -11,10 +11,11 @@ from plan.codec import encode
 from plan.marker import ArtefactMarker
 from plan.paths import FETCHED, MARKER
 from plan.survey import FoundFolder
-from report.card import card_of, quoted
+from report.card import card_of
 from report.lineage import lineages
 from report.look import HostSight
 from report.state import read_state
+from runtime.publication.model_card import quoted
 from tests.report.conftest import exported, sight_of
 
 

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from report.chart import chart_of, figure
+from report.chart import chart_of
 from report.curves import DRAWN, Curve, Panel, panels_of, smoothed, thinned
 from report.traces import Trace
+from runtime.progress.progress import figure
 from tests.report.conftest import history
 
 

@@ -63,6 +63,20 @@ class TestPage:
         assert rows["pipeline-poet-ollama-model"].measured == "3.5 s · 1.2 MB"
         assert row.identity == plan.models[0].steps[1].identity
 
+    def test_what_is_published_is_a_step_too(self, planned) -> None:
+        def publish(document) -> None:
+            document["registry"] = {"host": "registry.example.org"}
+            document["models"][1]["ollama_model"]["publish"] = "team/poet"
+
+        plan, settings = planned(publish)
+        published = page_of(read_state(exported(plan, settings)), sight_of(plan), now=NOW)
+        (row,) = [row for row in published.steps if row.noun == "publication"]
+        assert (row.title, row.state) == (
+            "publish registry.example.org/team/poet:latest",
+            "complete",
+        )
+        assert row.title in Reader(html_of(published)).text
+
     def test_the_figures_at_the_top_are_those_of_the_stack(self, page: Page) -> None:
         tiles = {label: figure for label, figure, _ in page.tiles}
         assert tiles["Models that answer"] == "2 of 2"

@@ -49,6 +49,23 @@ class TestNames:
         document["models"].append(second)
         assert problems_of(document) == []
 
+    def test_a_model_is_published_to_a_registry_under_a_name_of_its_own(
+        self, document: dict[str, Any], problems_of: Find
+    ) -> None:
+        document["models"][0]["ollama_model"] = {"publish": "team/guide"}
+        (nowhere,) = problems_of(document)
+        assert nowhere.key == "models[0].ollama_model.publish"
+        assert nowhere.way_out == "Set registry.host"
+        document["registry"] = {"host": "registry.example.org"}
+        second = copy.deepcopy(document["models"][0])
+        second |= {"name": "other", "ollama_model": {"name": "b", "publish": "team/guide:v2"}}
+        document["models"].append(second)
+        assert problems_of(document) == []
+        second["ollama_model"]["publish"] = "team/guide:latest"
+        (twice,) = problems_of(document)
+        assert twice.key == "models[1].ollama_model.publish"
+        assert twice.rule == "models[0] is published under that name already"
+
     def test_two_data_sets_with_one_name(self, document: dict[str, Any], problems_of: Find) -> None:
         document["datasets"] *= 2
         assert [problem.key for problem in problems_of(document)] == ["datasets[1].name"]

@@ -8,6 +8,7 @@ from stack_configs.settings.stack_values import judge_stack_values
 
 def test_what_is_right_is_taken() -> None:
     judge_stack_values("finetune-stack-prod_1.eu", {"hub_token": "hf_Ab1-_"})
+    judge_stack_values("s", {"registry_password": "rook & r\u00e4ven"})
 
 
 @pytest.mark.parametrize(

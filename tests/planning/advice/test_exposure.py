@@ -9,6 +9,7 @@ from planning.advice.exposure import about_exposure
 from stack_configs.settings.root import Settings
 
 SettingsWith = Callable[[Callable[[dict[str, Any]], Any]], Settings]
+INSECURE = "registry.insecure"
 PUBLIC = "0.0.0.0"  # noqa: S104 - what is warned of
 
 
@@ -38,6 +39,10 @@ PUBLIC = "0.0.0.0"  # noqa: S104 - what is warned of
         ({"tensorboard": {"bind_address": PUBLIC}}, True, []),
         ({"metrics": {"enabled": True, "bind_address": PUBLIC}}, True, ["metrics.bind_address"]),
         ({"metrics": {"bind_address": PUBLIC}}, True, []),
+        ({"registry": {"host": "r:5000", "username": "a", "insecure": True}}, False, [INSECURE]),
+        ({"registry": {"host": "r:5000", "username": "a"}}, False, []),
+        ({"registry": {"host": "r:5000", "insecure": True}}, False, []),
+        ({"registry": {"host": "localhost:5", "username": "a", "insecure": True}}, False, []),
         (
             {"board": {"bind_address": PUBLIC, "share": True}},
             False,

@@ -7,15 +7,16 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from plan import labels
 from runtime.docker import archive
+from runtime.docker.archive import CHUNK
 from runtime.docker.engine import Engine
-from runtime.failure import EngineError, EngineUnreachableError, MissingError
+from runtime.failure import EngineError, EngineUnreachableError, MissingError, StepError
 from tests.runtime.conftest import IMAGE, Bench
 from tests.runtime.docker.lossy_proxy import lossy_proxy
 
@@ -73,6 +74,20 @@ class TestLoss:
             engine.calls() as api,
         ):
             api.info()
+
+    @pytest.mark.parametrize("sent", [None, 100, 700, CHUNK // 2])
+    def test_a_file_comes_as_a_stream_or_breaks_off_as_the_engines_failure(self, sent: int | None):
+        content = os.urandom(CHUNK)
+        tar = b"".join(archive.tar_stream({"blob": content}))
+        whole = self.answer(tar)
+        cut = whole if sent is None else whole[: whole.index(b"\r\n\r\n") + 4 + sent]
+        with (
+            self.engine_that(self.PING, cut) as address,
+            closing(Engine(address)) as engine,
+            nullcontext() if sent is None else pytest.raises(StepError, match="broke off"),
+            archive.streamed(engine, "c", "/blob") as file,
+        ):
+            assert file.read() == content
 
     def test_the_reason_is_the_systems_own(self):
         with (
