@@ -59,6 +59,9 @@ def seen(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             time.sleep(0.3)
 
     try:
+        # The training does not wait for the image of what reads along.
+        built = stack.up(targets=["pipeline", "*-host-check*", "*-images*"])
+        assert built.returncode == 0, built.output
         with Prometheus(folder / "prometheus", f"http://127.0.0.1:{port}/metrics") as prometheus:
             watcher = threading.Thread(target=watch, args=(prometheus,))
             watcher.start()

@@ -13,6 +13,17 @@ from toolchain.process import TAIL_LINES, as_root, run
 from toolchain.progress import Step, say
 
 START_SECONDS = 60.0
+DEFAULT_EXEC_ROOT = Path("/var/run/docker")
+FORGET_NETWORKS = """
+in_use=$(readlink /proc/[0-9]*/ns/net)
+for place in "$1"/*; do
+    [ "$(stat -f -c %T "$place" 2>/dev/null)" = nsfs ] || continue
+    case $in_use in
+    *"net:[$(stat -c %i "$place")]"*) ;;
+    *) umount "$place" && rm -f "$place" ;;
+    esac
+done
+"""
 STOP_SECONDS = 30.0
 
 
@@ -68,6 +79,7 @@ def start(daemon: Daemon) -> EngineInfo:
     daemon.state.mkdir(parents=True, exist_ok=True)
     daemon.data_root.mkdir(parents=True, exist_ok=True)
     with Step(f"Starting the Docker engine (dockerd, data in {daemon.data_root})") as step:
+        _forget_networks(daemon)
         pid = _spawn(daemon)
         try:
             return wait_until_it_answers(daemon.host, pid, daemon.log, step)
@@ -161,6 +173,15 @@ def _spawn(daemon: Daemon) -> int:
     script = 'log=$1; shift; cd /; setsid "$@" >"$log" 2>&1 </dev/null & echo $!'
     command = ["sh", "-c", script, "sh", daemon.log, "env", search, *daemon.arguments()]
     return int(run(as_root(command), title="starting dockerd"))
+
+
+def _forget_networks(daemon: Daemon) -> None:
+    """Take down the networks of containers that died with an engine that was killed.
+
+    dockerd forgets them, yet their addresses still answer: in the place of the next container.
+    """
+    places = (daemon.exec_root or DEFAULT_EXEC_ROOT) / "netns"
+    run(as_root(["sh", "-c", FORGET_NETWORKS, "sh", places]), title="removing dead networks")
 
 
 def _alive(pid: int) -> bool:

@@ -68,6 +68,26 @@ def test_starts_answers_and_stops(daemon: Daemon) -> None:
 
 
 @pytest.mark.engine
+def test_networks_of_an_engine_that_was_killed_go_and_those_in_use_stay(daemon: Daemon) -> None:
+    assert os.geteuid() == 0, "starting an engine needs root: run the tests as root"
+    assert daemon.exec_root is not None
+    places = daemon.exec_root / "netns"
+    places.mkdir(parents=True)
+    dead, alive = places / "00bfa482f7f3", places / "124ec2481e42"
+    for place in (dead, alive):
+        place.touch()
+    subprocess.run(["unshare", f"--net={dead}", "true"], check=True)
+    with subprocess.Popen(["unshare", f"--net={alive}", "sleep", "600"]) as process:
+        try:
+            start(daemon)
+            assert not dead.exists()
+            assert is_mount_point(alive)
+        finally:
+            process.kill()
+            subprocess.run(["umount", alive], check=False)
+
+
+@pytest.mark.engine
 def test_a_daemon_that_cannot_start_shows_the_end_of_its_log(daemon: Daemon) -> None:
     assert os.geteuid() == 0, "starting an engine needs root: run the tests as root"
     broken = Daemon(
