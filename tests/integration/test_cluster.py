@@ -12,7 +12,12 @@ import pytest
 from tests.integration.conftest import Engine
 from tests.integration.stack import Stack, free_port
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.integration,
+    pytest.mark.nightly,
+    pytest.mark.timeout(1200),
+]
 
 NODES = 2
 

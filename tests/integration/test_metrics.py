@@ -15,7 +15,12 @@ from tests.integration.conftest import Engine
 from tests.integration.prometheus import SCRAPE_SECONDS, Prometheus
 from tests.integration.stack import PROJECT, Stack, Update, free_port
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.integration,
+    pytest.mark.nightly,
+    pytest.mark.timeout(1800),
+]
 
 USUAL_SCRAPE_SECONDS = 15
 """Between two scrapes, as Prometheus is set up by default, and more often than many have it."""
@@ -203,7 +208,6 @@ def test_it_can_neither_write_nor_do_anything_as_root(seen: Seen, engine: Engine
         assert container.exec_run(["touch", place]).exit_code != 0, place
 
 
-@pytest.mark.nightly
 def test_an_up_without_changes_leaves_it_alone_and_one_without_metrics_takes_it_away(
     seen: Seen, engine: Engine
 ):

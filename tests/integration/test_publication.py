@@ -242,6 +242,7 @@ def test_one_up_heals_it_and_another_tag_sends_a_card_alone(
     assert manifest(pull, REPOSITORY, "v2").status_code == 200
 
 
+@pytest.mark.nightly
 def test_a_rollback_is_published_with_the_card_of_its_day(
     story: Stack, registry: tuple[Door, Door]
 ) -> None:

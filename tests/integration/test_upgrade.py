@@ -50,6 +50,7 @@ def kept(stack: Stack) -> dict[str, Any]:
     }
 
 
+@pytest.mark.nightly
 def test_it_converges_without_a_replaced_volume_or_network(recorded: Stack):
     before = kept(recorded)
     update = recorded.up()
