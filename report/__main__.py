@@ -1,6 +1,6 @@
 """The report of one stack, of an export on standard input: `pulumi stack export | ...`
 
-  python -m report FOLDER            write the page and a card of each model
+  python -m report FOLDER            write the page, a card of each model and what is in each image
   python -m report FOLDER --sign     with the provenance of each model, signed
   python -m report FOLDER --verify   compare what is there with what was signed
 
@@ -11,6 +11,7 @@ to verify.
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from report.lineage import Lineage, lineages
 from report.look import HostSight, digest_host, look_at_host
 from report.page import page_of
 from report.provenance import differences, digested_paths, paths_of, read_statement, statement
+from report.sbom.bills import Bill, bills_of
 from report.signature import MAKE_ONE, KeyProblemError, opened, signed
 from report.state import StackState, StateError, read_state
 from runtime.failure import StepError
@@ -55,14 +57,16 @@ def main(arguments: list[str]) -> int:
 
 
 def write(state: StackState, folder: Path, key: bytes | None) -> None:
-    """The page, and for each model its card; with a key its provenance."""
+    """The page, what is in each image, and for each model its card; with a key its provenance."""
     sight = look_at_host(state)
+    bills = bills_of(state, sight, folder, anew=key is not None)
     models = lineages(state, sight.survey)
-    written = {folder / PAGE: html_of(page_of(state, sight, now=datetime.now(UTC)))}
+    written = {folder / PAGE: html_of(page_of(state, sight, bills, now=datetime.now(UTC)))}
+    written |= {folder / bill.path: bill.document for bill in bills if not bill.problem}
     for model in models:
         written[folder / model.name / MODEL_CARD] = card_of(model, state)
         if key is not None:
-            text = signed(_statement(model, state, sight), key)
+            text = signed(_statement(model, state, sight, bills), key)
             written[folder / model.name / PROVENANCE] = text
     for path, text in written.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,8 +96,10 @@ def verify(state: StackState, folder: Path, key: bytes) -> int:
     return 1 if wrong else 0
 
 
-def _statement(model: Lineage, state: StackState, sight: HostSight) -> dict[str, object]:
-    return statement(model, state, sight, digest_host(state, digested_paths(model)))
+def _statement(
+    model: Lineage, state: StackState, sight: HostSight, bills: Sequence[Bill]
+) -> dict[str, object]:
+    return statement(model, state, sight, digest_host(state, digested_paths(model)), bills)
 
 
 def _key(path: Path | None) -> bytes:

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from plan import paths
+from plan.labels import CONTENTS
 from plan.ollama_model import OllamaModelStep
 from plan.step import ContainerStepPlan
 from plan.survey import Survey, SurveyRequest
 from report.state import StackState, StateError
+from runtime.docker.containers import moment
 from runtime.docker.engine import Engine, in_parallel
 from runtime.failure import MissingError
 from runtime.survey import take_survey
@@ -22,6 +25,12 @@ KEPT_TEXTS = (
     *(paths.MARKER, paths.FETCHED, paths.DATASET_INFO, paths.EVALUATION_RECORD),
 )
 """Files of an artefact that say how it was made and what came out."""
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+"""When an image was made that does not say when."""
+
+IMAGES = "images"
+"""The last word of the component that has them, with which their names begin."""
 
 IMAGE_TYPES = {
     "docker:index/image:Image": "imageName",
@@ -39,6 +48,11 @@ class ImageFacts:
     bytes: int
     repo_digest: str = ""
     """As a registry calls it; empty for what was built here."""
+    name: str = ""
+    """What the stack calls it by: `llamafactory`, `converter`, `ollama`, `ollama-base`."""
+    created: datetime = EPOCH
+    contents: tuple[str, ...] = ()
+    """Package URLs that its label names: see `plan.labels.CONTENTS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +63,8 @@ class HostSight:
     engine: Mapping[str, Any] = field(default_factory=dict)
     """`docker info`."""
     images: tuple[ImageFacts, ...] = ()
+    missing_images: tuple[str, ...] = ()
+    """References of those that the engine has no more."""
 
 
 def look_at_host(state: StackState) -> HostSight:
@@ -68,9 +84,17 @@ def look_at_host(state: StackState) -> HostSight:
     )
     with engine.calls() as api:
         info = api.info()
-    found = in_parallel([partial(_image, engine, name) for name in image_references(state)])
+    named = dict(images_of(state))
+    found = in_parallel([partial(_image, engine, *each) for each in named.items()])
     return HostSight(
-        survey=survey, engine=info, images=tuple(image for image in found if image is not None)
+        survey=survey,
+        engine=info,
+        images=tuple(image for image in found if image is not None),
+        missing_images=tuple(
+            reference
+            for reference, image in zip(named.values(), found, strict=True)
+            if image is None
+        ),
     )
 
 
@@ -93,10 +117,16 @@ def image_with_python(state: StackState) -> str:
     return image
 
 
-def image_references(state: StackState) -> list[str]:
-    """Every image of the stack, its bases too."""
+def images_of(state: StackState) -> Sequence[tuple[str, str]]:
+    """Every image of the stack, its bases too: what the stack calls it, and its reference.
+
+    One that is to be deleted stands in the state beside the one in its place, by the same name.
+    """
     return [
-        str(resource.inputs[IMAGE_TYPES[resource.type]])
+        (
+            resource.name.rpartition(f"{IMAGES}-")[2],
+            str(resource.inputs[IMAGE_TYPES[resource.type]]),
+        )
         for resource in state.resources
         if resource.type in IMAGE_TYPES and IMAGE_TYPES[resource.type] in resource.inputs
     ]
@@ -111,16 +141,20 @@ def _roots(state: StackState) -> tuple[str, ...]:
     )
 
 
-def _image(engine: Engine, reference: str) -> ImageFacts | None:
+def _image(engine: Engine, name: str, reference: str) -> ImageFacts | None:
     try:
         with engine.calls() as api:
             found = api.inspect_image(reference)  # type: ignore[no-untyped-call]
     except MissingError:
         return None
     digests = found.get("RepoDigests") or [""]
+    given = (found.get("Config") or {}).get("Labels") or {}
     return ImageFacts(
         reference=reference,
         id=str(found["Id"]),
         bytes=int(found.get("Size", 0)),
         repo_digest=str(digests[0]).rpartition("@")[2],
+        name=name,
+        created=moment(found["Created"]) if found.get("Created") else EPOCH,
+        contents=tuple(given.get(CONTENTS, "").split()),
     )

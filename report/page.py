@@ -9,9 +9,11 @@ import yaml
 from plan.step import DatasetRegistrationStep
 from report.evaluations import EvaluationView, evaluation_views
 from report.graph import Graph, graph_of
+from report.images import ImageRow, image_rows
 from report.look import HostSight
 from report.models import ModelView, model_views
 from report.runs import RunView, memory_rows, run_views, time_rows
+from report.sbom.bills import Bill
 from report.state import StackState
 from report.steps import StepRow, Traces, step_rows
 from report.traces import trace_of
@@ -39,7 +41,7 @@ class Page:
     settings: tuple[tuple[str, str], ...]
     """Section and its YAML."""
     facts: tuple[tuple[str, str], ...]
-    images: tuple[tuple[str, str, str], ...]
+    images: tuple[ImageRow, ...]
     datasets: tuple[tuple[str, str, str], ...]
     urls: tuple[tuple[str, str], ...]
 
@@ -59,7 +61,9 @@ class Page:
         return {row.key: row for row in self.steps}
 
 
-def page_of(state: StackState, sight: HostSight, *, now: datetime) -> Page:
+def page_of(
+    state: StackState, sight: HostSight, bills: Sequence[Bill] = (), *, now: datetime
+) -> Page:
     """Everything that the page says."""
     traces = {step.resource.urn: trace_of(step, sight.survey) for step in state.steps}
     models = tuple(model_views(state, traces))
@@ -79,10 +83,7 @@ def page_of(state: StackState, sight: HostSight, *, now: datetime) -> Page:
         times=tuple(time_rows(state, traces)),
         settings=tuple(_settings(state)),
         facts=tuple(_facts(state, sight)),
-        images=tuple(
-            (image.reference, image.repo_digest or image.id, size(image.bytes))
-            for image in sight.images
-        ),
+        images=tuple(image_rows(sight, bills)),
         datasets=tuple(
             (file.name, file.source, file.digest)
             for plan in state.plans(DatasetRegistrationStep)

@@ -15,6 +15,7 @@ from plan.paths import MARKER, ollama_blob
 from plan.survey import FoundFile, Survey
 from report.lineage import Lineage, settings_of
 from report.look import HostSight
+from report.sbom.bills import MEDIA_TYPE, Bill
 from report.state import StackState
 from report.words import without_secrets
 
@@ -40,9 +41,13 @@ def counted(survey: Survey) -> dict[str, FoundFile]:
 
 
 def statement(
-    lineage: Lineage, state: StackState, sight: HostSight, digests: Survey
+    lineage: Lineage,
+    state: StackState,
+    sight: HostSight,
+    digests: Survey,
+    bills: Sequence[Bill] = (),
 ) -> dict[str, Any]:
-    """What is known of one model; `digests` has its files, and no others."""
+    """What is known of one model; `digests` has its files, and no others, `bills` its images."""
     files = counted(digests)
     bases = (str(plan.artefact) for _, plan in lineage.artefacts if plan.noun == "base-model")
     inputs = {PurePosixPath(path) for path in (*_inputs(lineage), *bases)}
@@ -83,6 +88,7 @@ def statement(
                     "invocationId": lineage.plan.identity,
                     **_times(lineage),
                 },
+                "byproducts": [*_bills(lineage, bills)],
             },
         },
     }
@@ -167,10 +173,26 @@ def _hub(lineage: Lineage) -> Iterator[dict[str, Any]]:
         yield {"uri": origin.uri, "digest": {"gitCommit": origin.commit}}
 
 
+def _bills(lineage: Lineage, bills: Sequence[Bill]) -> Iterator[dict[str, Any]]:
+    """What is in the images; the files lie beside the report."""
+    for bill in bills:
+        if bill.document and bill.reference in _used(lineage):
+            yield {
+                "name": bill.path,
+                "digest": {"sha256": bill.sha256},
+                "mediaType": MEDIA_TYPE,
+                "annotations": {"image": bill.reference},
+            }
+
+
+def _used(lineage: Lineage) -> set[str]:
+    """References of the images that made the model."""
+    return {plan.container.image for _, plan in lineage.artefacts}
+
+
 def _images(lineage: Lineage, sight: HostSight) -> Iterator[dict[str, Any]]:
-    used = {plan.container.image for _, plan in lineage.artefacts}
     for image in sight.images:
-        if image.reference in used:
+        if image.reference in _used(lineage):
             digest = image.id.removeprefix("sha256:")
             yield {"uri": f"docker-image:{image.reference}", "digest": {"sha256": digest}}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from plan import labels
 from plan.owner import Owner
-from report.look import image_references
+from report.look import images_of
 from report.state import StackState
 from retention.items import Item, Standing, Thing
 from retention.look import HostSight
@@ -20,9 +20,9 @@ def image_items(
     state: StackState, others: Sequence[StackState], sight: HostSight
 ) -> Iterator[Item]:
     """The images that stacks of this project have built here."""
-    own, theirs = set(image_references(state)), set[str]()
+    own, theirs = {reference for _, reference in images_of(state)}, set[str]()
     for other in others:
-        theirs |= set(image_references(other))
+        theirs |= {reference for _, reference in images_of(other)}
     used = {str(each.get("ImageID")) for each in sight.containers}
     strangers = unknown_stacks(state, others, sight.containers)
     for image in sight.images:

@@ -42,7 +42,9 @@ ROOMS: Mapping[str, Room] = {
     # Reads what the others have left behind, and changes nothing.
     "report": Room(
         frozenset({"plan", "runtime"}),
-        frozenset({"cryptography", "jinja2", "securesystemslib", "yaml"}),
+        frozenset(
+            {"cryptography", "cyclonedx", "jinja2", "packageurl", "securesystemslib", "yaml"}
+        ),
     ),
     # Reads states as the report does; removes what no stack refers to.
     "retention": Room(frozenset({"plan", "runtime", "report"})),

@@ -1,6 +1,6 @@
 """Containers of a step: how they are recognised, and what the engine is told about a new one."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -152,17 +152,26 @@ def containers_of(engine: Engine, owner: Owner, step: str) -> list[Summary]:
     return [container for container in found if owner.owns(container.get("Labels"))]
 
 
-def create(engine: Engine, name: str | None, container: Container, given: Mapping[str, str]) -> str:
+def create(
+    engine: Engine,
+    name: str | None,
+    container: Container,
+    given: Mapping[str, str],
+    *,
+    entrypoint: Sequence[str] = (),
+) -> str:
     """Create a container, not started; its id. Without a name the engine finds one.
 
+    `entrypoint` takes the place of the image's own.
     Raises `StepError` for a name that is taken, and for an image or a volume that is gone: the
     engine would make an empty volume that nobody owns.
     """
     demand_volumes(engine, container.mounts)
+    config = body(container, given) | ({"Entrypoint": list(entrypoint)} if entrypoint else {})
     try:
         with engine.calls() as api:
             created = api.create_container_from_config(  # type: ignore[no-untyped-call]
-                body(container, given), name
+                config, name
             )
     except MissingError as error:
         raise StepError(

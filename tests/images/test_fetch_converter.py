@@ -8,11 +8,15 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
+from packageurl import PackageURL
 
+from plan.labels import CONTENTS
 from stack_configs.settings.model_families import MODEL_FAMILIES
 from tests.images.conftest import load_program
 
-PROGRAM = Path(__file__).parents[2] / "images/converter/build/fetch_converter.py"
+CONVERTER = Path(__file__).parents[2] / "images/converter"
+PROGRAM = CONVERTER / "build/fetch_converter.py"
+DOCKERFILE = CONVERTER / "Dockerfile"
 
 
 @pytest.fixture
@@ -121,3 +125,20 @@ def test_mistrals_vocabulary_lies_beside_the_others(program, tmp_path):
     program.extract_vocabulary(wheel.getvalue(), tmp_path)
     (found,) = (tmp_path / "models").iterdir()
     assert found.read_bytes() == b"pieces"
+
+
+def test_the_image_tells_what_was_fetched(program):
+    (label,) = (
+        line
+        for line in DOCKERFILE.read_text().splitlines()
+        if line.startswith(f"LABEL {CONTENTS}=")
+    )
+    versions = {
+        package.project: package.archive.split("-")[1].removesuffix(".tar.gz")
+        for package in (program.LLAMA_CPP, program.MISTRAL)
+    }
+    told = {
+        purl.name: purl.version
+        for purl in map(PackageURL.from_string, label.partition("=")[2].strip('"').split())
+    }
+    assert told == versions

@@ -38,13 +38,15 @@ def environment(name: str) -> dict[str, Any]:
     return document
 
 
-def make_report(stack: "Stack", page: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Write the page of a stack, as `make report` does."""
+def make_report(
+    stack: "Stack", page: Path, *words: str | Path, state: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Write the page of a stack, as `make report` does; of another state where one is given."""
     return subprocess.run(
         [PROJECT / ".venv/bin/python", "-m", "report", page.parent, *words],
         cwd=PROJECT,
         env=stack.environment,
-        input=stack.exported(),
+        input=stack.exported() if state is None else state,
         capture_output=True,
         text=True,
         check=False,

@@ -5,6 +5,7 @@ and `docker network ls` with `--filter label=finetune-stack.stack` show what to 
 """
 
 import base64
+import hashlib
 import json
 import re
 import signal
@@ -106,6 +107,16 @@ def trained_answer(stack: Stack) -> tuple[str, str]:
     with open(stack.settings["datasets"][0]["file"], encoding="utf-8") as file:  # noqa: PTH123
         row = json.load(file)[0]
     return row["instruction"], row["output"]
+
+
+def images_of(stack: Stack) -> dict[str, str]:
+    """The image of each role, and their bases."""
+    kinds = {"Image": "imageName", "RemoteImage": "name"}
+    return {
+        resource["urn"].rpartition("pipeline-images-")[2]: resource["inputs"][kinds[kind]]
+        for resource in stack.resources()
+        if (kind := resource["type"].rpartition(":")[2]) in kinds
+    }
 
 
 def trained_in_the_board(engine: Engine, stack: Stack) -> list[str]:
@@ -374,13 +385,42 @@ class TestReport:
         moment = time.time()
         made = make_report(stack, report)
         assert made.returncode == 0, made.stderr
-        # One container that only reads, and that is gone.
-        assert len(engine.started_since(stack, moment)) == 1
+        # One container that only reads, and one for each image; they are gone.
+        assert len(engine.started_since(stack, moment)) == 1 + len(images_of(stack))
         assert set(engine.containers(stack)) == {
             f"{stack.physical_name}-ollama-server",
             f"{stack.physical_name}-board",
         }
         assert changed(succeeded(stack.up())) == {}
+
+    @pytest.mark.capability("O3")
+    def test_what_is_in_each_image_lies_beside_it_and_is_read_once(
+        self, stack: Stack, engine: Engine, report: Path, browser: Browser
+    ):
+        names = {path.name.removesuffix(".cdx.json") for path in report.parent.glob("sbom/*")}
+        assert names == images_of(stack).keys() >= {"llamafactory", "converter", "ollama"}
+        with browser.page(LOOKS[0]) as page:
+            page.goto(report.as_uri())
+            links = page.locator("#versions a[href^=sbom]").evaluate_all(
+                "all => all.map(a => a.href)"
+            )
+            assert all(Path(link.removeprefix("file://")).is_file() for link in links)
+            assert len(links) == len(names)
+        before = {path: path.read_bytes() for path in report.parent.glob("sbom/*")}
+        moment = time.time()
+        assert make_report(stack, report).returncode == 0
+        assert len(engine.started_since(stack, moment)) == 1
+        assert {path: path.read_bytes() for path in report.parent.glob("sbom/*")} == before
+
+    def test_an_image_that_was_removed_is_told(self, stack: Stack, tmp_path: Path):
+        reference = images_of(stack)["converter"]
+        gone = stack.exported().replace(reference, "finetune-stack/converter:gone")
+        made = make_report(stack, tmp_path / "index.html", state=gone)
+        assert made.returncode == 0, made.stderr
+        assert (
+            "finetune-stack/converter:gone</th><td colspan" in (tmp_path / "index.html").read_text()
+        )
+        assert not (tmp_path / "sbom/converter.cdx.json").exists()
 
     def test_it_is_read_in_every_light_and_on_a_phone(
         self, stack: Stack, report: Path, browser: Browser
@@ -473,6 +513,16 @@ class TestProvenance:
         assert made.returncode == 0, made.stderr
         found = make_report(stack, report, "--verify", "--key", key)
         assert (found.returncode, found.stdout) == (0, "stack-guide: as it was signed\n")
+        envelope = json.loads((report.parent / "stack-guide/provenance.intoto.json").read_text())
+        told = json.loads(base64.b64decode(envelope["payload"]))
+        bills = told["predicate"]["runDetails"]["byproducts"]
+        assert {bill["name"] for bill in bills} == {
+            "sbom/llamafactory.cdx.json",
+            "sbom/converter.cdx.json",
+        }
+        for bill in bills:
+            content = (report.parent / bill["name"]).read_bytes()
+            assert bill["digest"]["sha256"] == hashlib.sha256(content).hexdigest()
 
     @pytest.mark.capability("O3")
     def test_one_bit_in_any_input_or_artefact_is_found(
