@@ -11,7 +11,10 @@ from faults.table import Fault, Kind
 from plan import paths
 from tests.integration.stack import Stack
 
-LISTING = "cd {runs} && for each in *; do test -e $each/{marker} && echo whole $each || echo half $each; done"
+LISTING = (
+    "cd {runs} && for each in *; do"
+    " if test -e $each/{marker}; then echo whole $each; else echo half $each; fi; done"
+)
 SERVED = "stack-guide"
 
 
@@ -32,7 +35,7 @@ def small_stack(stack: Stack) -> None:
     stack.settings["board"] = {"enabled": False}
     stack.run["max_steps"] = 10
     stack.run["save_steps"] = 5
-    del stack.model["ollama_model"]["smoke_prompts"][0]["expect"]
+    del stack.model["ollama_model"]["smoke_prompts"]
 
 
 def image_of(stack: Stack) -> str:
