@@ -17,7 +17,7 @@ PAGE = PROJECT / "docs/faults.md"
 
 
 def main(names: list[str]) -> int:
-    """Exit status 1 where a fault was not healed, 2 for a name that is none."""
+    """Exit status 1 where a fault was missed or not healed, 2 for a name that is none."""
     if unknown := set(names) - {fault.name for fault in FAULTS}:
         print(f"no such fault: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
@@ -36,11 +36,11 @@ def main(names: list[str]) -> int:
                 return 1
             for number, fault in enumerate(chosen, start=1):
                 verdicts[fault] = verdict = try_fault(docker.from_env(), stack, fault, number)
-                print(fault.name, verdict.complaints or "healed", verdict.seconds, flush=True)
+                print(fault.name, verdict.missed, verdict.complaints or "healed", flush=True)
                 PAGE.write_text(page(verdicts, day=datetime.now(UTC).date(), commit=commit))
         finally:
             stack.abandon()
-    return int(any(verdict.complaints for verdict in verdicts.values()))
+    return int(any(verdict.complaints or verdict.missed for verdict in verdicts.values()))
 
 
 if __name__ == "__main__":

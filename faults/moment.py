@@ -1,6 +1,5 @@
 """Tells when a step of a converging stack has reached a phase."""
 
-import contextlib
 from typing import Any
 
 import docker
@@ -19,6 +18,8 @@ class Moment:
         self._client, self._stack, self._fault, self._image = client, stack, fault, image
         self._name = f"{stack}-stack-guide-{fault.step}"
         self._seen = self._watcher = None
+        self.missed = "the up ended before this phase was seen"
+        """Why the fault is not the one of the table; empty where it is."""
 
     def has_come(self) -> bool:
         """Whether the phase is reached; a container that is to be killed is killed at once."""
@@ -29,16 +30,27 @@ class Moment:
                 self._watcher = self._watch(found.labels[labels.IDENTITY])
         if self._seen is None or not self._is_now(found):
             return False
-        if self._fault.kind is Kind.CONTAINER:
-            # It may have ended by itself between the look and the kill: that is the fault, too.
-            with contextlib.suppress(docker.errors.APIError):
-                self._seen.kill()
+        self.missed = self._strike(found)
         return True
 
     def close(self) -> None:
         """Remove what watched."""
         if self._watcher is not None:
             self._watcher.remove(force=True)
+
+    def _strike(self, found: Any) -> str:
+        """Kill the container where that is the fault; why this was not in its phase."""
+        phase = self._fault.phase
+        if phase is Phase.BEFORE and found.status != "created":
+            return f"the container was {found.status} already"
+        if phase is Phase.RENAMED and found is None:
+            return "the container was gone already"
+        if self._fault.kind is Kind.CONTAINER:
+            try:
+                self._seen.kill()  # type: ignore[attr-defined]
+            except docker.errors.APIError:
+                return "the container had ended already"
+        return ""
 
     def _is_now(self, found: Any) -> bool:
         match self._fault.phase:

@@ -14,7 +14,7 @@ HEAD = (
 def page(verdicts: Mapping[Fault, Verdict], *, day: date, commit: str) -> str:
     """Markdown, with a row for every fault of the table, run or not."""
     rows = "\n".join(_row(fault, verdicts.get(fault)) for fault in FAULTS)
-    healed = sum(not each.complaints for each in verdicts.values())
+    healed = sum(not each.complaints and not each.missed for each in verdicts.values())
     return (
         "# What breaks, and what one `up` makes of it\n\n"
         "Written by `python -m faults`; do not edit.\n\n"
@@ -28,12 +28,17 @@ def _row(fault: Fault, verdict: Verdict | None) -> str:
         ("not run", "", "")
         if verdict is None
         else (
-            "; ".join(_cell(each) for each in verdict.complaints) or "healed",
+            _outcome(verdict),
             str(verdict.answered),
             f"{verdict.seconds:.1f}",
         )
     )
     return f"| {' | '.join((fault.kind, fault.step, fault.phase, *told))} |"
+
+
+def _outcome(verdict: Verdict) -> str:
+    missed = [f"missed: {verdict.missed}"] if verdict.missed else []
+    return "; ".join(_cell(each) for each in (*missed, *verdict.complaints)) or "healed"
 
 
 def _cell(text: str) -> str:

@@ -16,8 +16,8 @@ class Phase(StrEnum):
 
     BEFORE = "before it starts"
     AT_WORK = "at work"
-    RENAMED = "as its artefact gets its name"
-    AFTER = "just after"
+    RENAMED = "its artefact just named"
+    AFTER = "its container just gone"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Fault:
 STEPS = ("base-model", "sft", "merge", "gguf-conversion")
 """Those that run in containers of their own."""
 
-PHASES_OF = {
+PHASES = {
     Kind.CLI: tuple(Phase),
     # Before it starts there is no process to kill, just after it there is no container.
     Kind.CONTAINER: (Phase.AT_WORK, Phase.RENAMED),
@@ -45,7 +45,7 @@ PHASES_OF = {
 
 FAULTS = tuple(
     Fault(kind, step, phase)
-    for kind, phases in PHASES_OF.items()
+    for kind, phases in PHASES.items()
     for step in STEPS
     for phase in phases
 )

@@ -1,7 +1,9 @@
 """One fault, one `up` after it, and what is judged then."""
 
+import contextlib
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +18,16 @@ LISTING = (
     " if test -e $each/{marker}; then echo whole $each; else echo half $each; fi; done"
 )
 SERVED = "stack-guide"
+LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a fault led to; no complaints is the outcome that is asked for."""
+    """What a fault led to; neither missed nor complained of is the outcome that is asked for."""
 
     fault: Fault
+    missed: str
+    """Why the fault did not happen in its phase; empty where it did."""
     complaints: tuple[str, ...]
     answered: int
     """Questions to the served model, from before the fault until it was healed."""
@@ -57,11 +62,9 @@ def try_fault(client: Any, stack: Stack, fault: Fault, number: int) -> Verdict:
     else:
         stack.run["learning_rate"] = 0.003 + number / 1e6
     moment = Moment(client, stack.physical_name, fault, image)
-    # A CLI whose step's container was killed is left to end by itself, as an operator would see it.
-    sent = signal.SIGKILL if fault.kind is Kind.CLI else signal.SIGTERM
     with Client(stack.outputs()["ollama_url"], SERVED) as asking:
         try:
-            stack.up_until(moment.has_come, then=sent)
+            break_up(stack, fault, moment)
         finally:
             moment.close()
         began = time.monotonic()
@@ -75,7 +78,20 @@ def try_fault(client: Any, stack: Stack, fault: Fault, number: int) -> Verdict:
     after = artefacts(client, stack, image)
     complaints += [f"{name} is half-written" for name, whole in after.items() if not whole]
     complaints += [f"{name} is lost" for name in before if name not in after]
-    return Verdict(fault, tuple(complaints), asking.answered, round(seconds, 1))
+    return Verdict(fault, moment.missed, tuple(complaints), asking.answered, round(seconds, 1))
+
+
+def break_up(stack: Stack, fault: Fault, moment: Moment) -> None:
+    """One up, broken when the moment has come; only a killed CLI does not end by itself."""
+    if fault.kind is Kind.CLI:
+        # It fails an assertion where the up ends first, which the moment tells.
+        with contextlib.suppress(AssertionError):
+            stack.up_until(moment.has_come, then=signal.SIGKILL)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        broken = pool.submit(stack.up)
+        while not broken.done() and not moment.has_come():
+            time.sleep(LOOK_SECONDS)
 
 
 def artefacts(client: Any, stack: Stack, image: str) -> dict[str, bool]:
