@@ -13,7 +13,7 @@ RESUME ?=
 toolchain := toolchain/bootstrap.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview chat report verify usage prune down new test test-nightly test-matrix test-fast lint doctor env
+.PHONY: help setup up preview chat report verify usage prune down new test test-nightly test-matrix test-fast lint doctor env faults
 
 help:
 	@echo "make up         set everything up, converge the stack, print the model's answer"
@@ -34,6 +34,8 @@ help:
 	@echo "make test-matrix  families x methods x stages x types of weights, in an hour or two; writes"
 	@echo "                docs/training_matrix.md; RESUME=1 leaves out what answered at this commit"
 	@echo "make test-fast  the tests that need no engine, in under a minute"
+	@echo "make faults     break a stack of its own at its steps, heal it with one up each time, write"
+	@echo "                docs/faults.md; ARGS=\"cli-sft-at_work\" chooses faults by name"
 	@echo "make lint       format, lint, types, shell scripts"
 	@echo "make doctor     tell what is there, what is missing, what setup would do"
 	@echo "make setup      only set up"
@@ -74,6 +76,9 @@ test-matrix:
 
 test-fast:
 	@$(toolchain) test $(side_by_side) -m "not engine and not integration and not nightly" $(ARGS)
+
+faults: setup
+	@eval "$$($(toolchain) env)" && .venv/bin/python -m faults $(ARGS)
 
 env:
 	@$(toolchain) $@
