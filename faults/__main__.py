@@ -8,24 +8,24 @@ from pathlib import Path
 
 import docker
 
-from faults.page import page
-from faults.table import FAULTS, Fault
-from faults.trial import Verdict, small_stack, try_fault
+from faults.page import PAGE, page
+from faults.record import Record, keep_record, read_records
+from faults.table import FAULTS
+from faults.trial import small_stack, try_fault
 from tests.integration.stack import PROJECT, Stack
-
-PAGE = PROJECT / "docs/faults.md"
 
 
 def main(names: list[str]) -> int:
     """Exit status 1 where a fault was missed or not healed, 2 for a name that is none."""
     if unknown := set(names) - {fault.name for fault in FAULTS}:
-        print(f"no such fault: {', '.join(sorted(unknown))}", file=sys.stderr)
+        known = "\n  ".join(fault.name for fault in FAULTS)
+        print(f"no such fault: {', '.join(sorted(unknown))}. There are\n  {known}", file=sys.stderr)
         return 2
     chosen = [fault for fault in FAULTS if not names or fault.name in names]
     commit = subprocess.check_output(
-        ["git", "describe", "--always", "--dirty"], cwd=PROJECT, text=True
+        ["git", "describe", "--always", "--dirty=+"], cwd=PROJECT, text=True
     ).strip()
-    verdicts: dict[Fault, Verdict] = {}
+    failed = False
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(Path(folder) / "home")
         small_stack(stack)
@@ -35,12 +35,26 @@ def main(names: list[str]) -> int:
                 print(first.output, file=sys.stderr)
                 return 1
             for number, fault in enumerate(chosen, start=1):
-                verdicts[fault] = verdict = try_fault(docker.from_env(), stack, fault, number)
-                print(fault.name, verdict.missed, verdict.complaints or "healed", flush=True)
-                PAGE.write_text(page(verdicts, day=datetime.now(UTC).date(), commit=commit))
+                verdict = try_fault(docker.from_env(), stack, fault, number)
+                failed |= bool(verdict.missed or verdict.complaints)
+                print(f"{fault.name}: {verdict}", flush=True)
+                if verdict.missed:
+                    continue
+                keep_record(
+                    Record(
+                        fault=fault.name,
+                        complaints=verdict.complaints,
+                        healing=verdict.healing,
+                        answered=verdict.answered,
+                        seconds=round(verdict.seconds, 1),
+                        date=datetime.now(UTC).date().isoformat(),
+                        commit=commit,
+                    )
+                )
+                PAGE.write_text(page(read_records()), encoding="utf-8")
         finally:
             stack.abandon()
-    return int(any(verdict.complaints or verdict.missed for verdict in verdicts.values()))
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -1,80 +1,132 @@
-"""Tells when a step of a converging stack has reached a phase."""
+"""Holds a step of a converging stack at a phase, so that what breaks it breaks it there."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import docker
 
-from faults.table import Fault, Kind, Phase
+from faults.table import Fault, Phase
 from plan import labels, paths
+from tests.integration.stack import Stack
 
-WATCH = "until test -e {artefact}; do :; done"
-"""Busy on purpose: the moment is short."""
+HOLD = Path(__file__).with_name("hold.py")
+HELD = b"held"
 
 
 class Moment:
-    """One phase of one step that is new since this was made; ask it again and again."""
+    """One phase of one step's work that is new since this was made; ask it again and again."""
 
-    def __init__(self, client: Any, stack: str, fault: Fault, image: str) -> None:
-        self._client, self._stack, self._fault, self._image = client, stack, fault, image
-        self._name = f"{stack}-stack-guide-{fault.step}"
-        self._seen = self._watcher = None
-        self.missed = "the up ended before this phase was seen"
-        """Why the fault is not the one of the table; empty where it is."""
+    def __init__(self, client: Any, stack: Stack, fault: Fault, image: str) -> None:
+        self._client, self._stack, self._phase, self._image = client, stack, fault.phase, image
+        self._name = f"{stack.physical_name}-stack-guide-{fault.step.name}"
+        self._seen: Any = None
+        self._holder: Any = None
+        self._is_paused = False
 
     def has_come(self) -> bool:
-        """Whether the phase is reached; a container that is to be killed is killed at once."""
+        """Whether the phase is reached; what can be held is held from now on."""
         found = self._container()
-        if found is not None and self._seen is None:
+        if self._seen is None and found is not None:
             self._seen = found
-            if self._fault.phase is Phase.RENAMED:
-                self._watcher = self._watch(found.labels[labels.IDENTITY])
-        if self._seen is None or not self._is_now(found):
+        if self._seen is None:
             return False
-        self.missed = self._strike(found)
-        return True
-
-    def close(self) -> None:
-        """Remove what watched."""
-        if self._watcher is not None:
-            self._watcher.remove(force=True)
-
-    def _strike(self, found: Any) -> str:
-        """Kill the container where that is the fault; why this was not in its phase."""
-        phase = self._fault.phase
-        if phase is Phase.BEFORE and found.status != "created":
-            return f"the container was {found.status} already"
-        if phase is Phase.RENAMED and found is None:
-            return "the container was gone already"
-        if self._fault.kind is Kind.CONTAINER:
-            try:
-                self._seen.kill()  # type: ignore[attr-defined]
-            except docker.errors.APIError:
-                return "the container had ended already"
-        return ""
-
-    def _is_now(self, found: Any) -> bool:
-        match self._fault.phase:
+        match self._phase:
             case Phase.BEFORE:
                 return True
             case Phase.AT_WORK:
-                return found is not None and found.status == "running"
-            case Phase.RENAMED:
-                self._watcher.reload()  # type: ignore[attr-defined]
-                return bool(self._watcher.status == "exited")  # type: ignore[attr-defined]
+                return found is not None and found.status == "running" and self._pause()
+            case Phase.CHECKPOINT:
+                return self._has_checkpoint(found) and self._pause()
+            case Phase.NAMING | Phase.NAMED:
+                return self._is_held(found)
             case Phase.AFTER:
                 return found is None
+
+    @property
+    def missed(self) -> str:
+        """Why the step is not in the phase, or was not when it broke; empty where it was."""
+        found = self._container()
+        status = "gone" if found is None else str(found.status)
+        match self._phase:
+            case Phase.BEFORE:
+                return "" if status == "created" else f"its container was {status}"
+            case Phase.AT_WORK | Phase.CHECKPOINT:
+                return "" if status == "paused" else f"its container was {status}"
+            case Phase.NAMING | Phase.NAMED:
+                self._holder.reload()
+                is_held = self._holder.status == "running"
+                return "" if is_held else f"held no more: its container was {status}"
+            case Phase.AFTER:
+                return "its result was told" if self._is_told() else ""
+
+    def strike(self, *, at_once: bool) -> None:
+        """Kill the container, or stop it as `docker stop` does."""
+        if at_once:
+            self._seen.kill()
+        else:
+            self._seen.stop(timeout=1)
+
+    def release(self) -> None:
+        """Let go of what is held."""
+        if self._holder is not None:
+            self._holder.remove(force=True)
+        if self._is_paused and (found := self._container()) is not None:
+            try:
+                found.unpause()
+            except docker.errors.APIError:
+                # It was killed, which ends a pause.
+                self._is_paused = False
+
+    def _pause(self) -> bool:
+        try:
+            self._seen.pause()
+        except docker.errors.APIError:
+            return False
+        self._is_paused = True
+        return True
+
+    def _is_held(self, found: Any) -> bool:
+        if self._holder is None:
+            if found is None or found.status != "running":
+                return False
+            event = "begin" if self._phase is Phase.NAMING else "end"
+            self._holder = self._client.containers.run(
+                self._image,
+                ["python", "-c", HOLD.read_text(), event],
+                pid_mode=f"container:{found.id}",
+                cap_add=["SYS_PTRACE"],
+                network_mode="none",
+                detach=True,
+            )
+        return HELD in self._holder.logs()
+
+    def _has_checkpoint(self, found: Any) -> bool:
+        if found is None or found.status != "running":
+            return False
+        step = self._stack.run["save_steps"]
+        folder = paths.partial(self._identity) / f"checkpoint-{step}"
+        try:
+            looked = found.exec_run(["test", "-e", str(folder / paths.TRAINER_STATE)])
+        except docker.errors.APIError:
+            return False
+        return bool(looked.exit_code == 0)
+
+    @property
+    def _identity(self) -> str:
+        return str(self._seen.labels[labels.IDENTITY])
+
+    def _is_told(self) -> bool:
+        """Whether the stack's state has the result of this work."""
+        told = [resource.get("outputs", {}).get("stdout") for resource in self._stack.resources()]
+        return any(
+            json.loads(line).get("identity") == self._identity
+            for line in told
+            if isinstance(line, str) and line.startswith("{")
+        )
 
     def _container(self) -> Any:
         try:
             return self._client.containers.get(self._name)
         except docker.errors.NotFound:
             return None
-
-    def _watch(self, identity: str) -> Any:
-        return self._client.containers.run(
-            self._image,
-            ["sh", "-c", WATCH.format(artefact=paths.artefact(identity))],
-            volumes={f"{self._stack}-output": {"bind": str(paths.OUTPUT), "mode": "ro"}},
-            network_mode="none",
-            detach=True,
-        )

@@ -1,44 +1,64 @@
 """The page that tells what each fault led to."""
 
 from collections.abc import Mapping
-from datetime import date
+from pathlib import Path
 
+from faults.record import Record
 from faults.table import FAULTS, Fault
-from faults.trial import Verdict
 
-HEAD = (
-    "| fault | step | phase | outcome | answers meanwhile | `up` (s) |\n|---|---|---|---|---|---|"
-)
+PAGE = Path(__file__).parents[1] / "docs/faults.md"
+
+HEAD = """<!-- Made by `make faults` from what it ran. -->
+
+# What breaks, and what one `up` makes of it
+
+`make faults` converges a stack of its own, a small model on the processor, changes what it trains,
+and breaks the `up` that follows: at each step that runs in a container, in each phase, for real.
+One more `up` has to heal it. Then the stack is judged: a second `up` has nothing to do; no finished
+work is lost; every folder of the output volume has a marker, and weights of the very sizes that
+undisturbed work has; and the model that serves has answered a client that asked all the while.
+
+A row counts as tried when it was seen that the step stood in its phase as it broke. At work its
+container is paused before anything is killed. About to name its artefact, and just after that, the
+program `mv` is held, by the kernel's means for debuggers. What cannot be held (a container that is
+created, or just gone) is looked at afterwards, and tried anew where it was missed.
+
+"CLI and program killed" is SIGKILL to every process of the `up`, as when its machine goes down;
+`pulumi cancel` then takes back the lock that such a CLI leaves in a backend of files. "Program
+killed" is SIGKILL to the step's own program, which the CLI tells as a failed step. "Container
+killed" is SIGKILL to all of a step's container, "stopped" what `docker stop` does.
+
+Not tried: a container killed before it starts, or once it is gone, where there is none; bytes that
+flip in finished weights; an engine killed under a running stack; full disks; two hosts at once.
+"""
+
+COLUMNS = "| what | step | phase | outcome | the next `up` | answers meanwhile | s | tried |"
 
 
-def page(verdicts: Mapping[Fault, Verdict], *, day: date, commit: str) -> str:
+def page(records: Mapping[str, Record]) -> str:
     """Markdown, with a row for every fault of the table, run or not."""
-    rows = "\n".join(_row(fault, verdicts.get(fault)) for fault in FAULTS)
-    healed = sum(not each.complaints and not each.missed for each in verdicts.values())
+    tried = [records[fault.name] for fault in FAULTS if fault.name in records]
+    healed = sum(not record.complaints for record in tried)
+    rows = "\n".join(_row(fault, records.get(fault.name)) for fault in FAULTS)
     return (
-        "# What breaks, and what one `up` makes of it\n\n"
-        "Written by `python -m faults`; do not edit.\n\n"
-        f"{len(verdicts)} of {len(FAULTS)} faults were tried on {day} at commit {commit}; "
-        f"{healed} were healed by one `up`.\n\n{HEAD}\n{rows}\n"
+        f"{HEAD}\n{len(tried)} of {len(FAULTS)} faults were tried; {healed} were healed by one "
+        f"`up`.\n\n{COLUMNS}\n|---|---|---|---|---|---|---|---|\n{rows}\n"
     )
 
 
-def _row(fault: Fault, verdict: Verdict | None) -> str:
+def _row(fault: Fault, record: Record | None) -> str:
     told = (
-        ("not run", "", "")
-        if verdict is None
+        ("not tried", "", "", "", "")
+        if record is None
         else (
-            _outcome(verdict),
-            str(verdict.answered),
-            f"{verdict.seconds:.1f}",
+            "; ".join(map(_cell, record.complaints)) or "healed",
+            ", ".join(map(_cell, record.healing)) or "found all made",
+            str(record.answered),
+            f"{record.seconds:.1f}",
+            f"{record.date}, {record.commit}",
         )
     )
-    return f"| {' | '.join((fault.kind, fault.step, fault.phase, *told))} |"
-
-
-def _outcome(verdict: Verdict) -> str:
-    missed = [f"missed: {verdict.missed}"] if verdict.missed else []
-    return "; ".join(_cell(each) for each in (*missed, *verdict.complaints)) or "healed"
+    return f"| {' | '.join((fault.kind, fault.step.name, fault.phase, *told))} |"
 
 
 def _cell(text: str) -> str:

@@ -1,5 +1,6 @@
 """Which faults there are: what breaks, at which step, in which phase of it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,44 +9,67 @@ class Kind(StrEnum):
     """What breaks."""
 
     CLI = "CLI and program killed"
-    CONTAINER = "step's container killed"
+    PROGRAM = "program killed"
+    CONTAINER = "container killed"
+    STOP = "container stopped"
 
 
 class Phase(StrEnum):
     """How far the step has come."""
 
-    BEFORE = "before it starts"
+    BEFORE = "created, not started"
     AT_WORK = "at work"
-    RENAMED = "its artefact just named"
-    AFTER = "its container just gone"
+    CHECKPOINT = "first checkpoint whole"
+    NAMING = "about to name its artefact"
+    NAMED = "artefact just named"
+    AFTER = "container gone, result not told"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the small stack that runs in a container of its own."""
+
+    name: str
+    """As it ends the name of its container."""
+    program: str
+    """The noun of the program that sees to it."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One row: a kind, a step's noun as it ends the name of its container, a phase."""
+    """One row."""
 
     kind: Kind
-    step: str
+    step: Step
     phase: Phase
 
     @property
     def name(self) -> str:
         """How an operator chooses it."""
-        return f"{self.kind.name}-{self.step}-{self.phase.name}".lower()
+        return f"{self.kind.name}-{self.step.name}-{self.phase.name}".lower()
 
 
-STEPS = ("base-model", "sft", "merge", "gguf-conversion")
-"""Those that run in containers of their own."""
+TRAINING = Step("sft", "training-run")
+CONVERSION = Step("gguf-conversion", "gguf-conversion")
+STEPS = (Step("base-model", "base-model"), TRAINING, Step("merge", "merge"), CONVERSION)
 
-PHASES = {
-    Kind.CLI: tuple(Phase),
-    # Before it starts there is no process to kill, just after it there is no container.
-    Kind.CONTAINER: (Phase.AT_WORK, Phase.RENAMED),
+PROGRAM_PHASES = tuple(phase for phase in Phase if phase is not Phase.CHECKPOINT)
+CONTAINER_PHASES = (Phase.AT_WORK, Phase.NAMING, Phase.NAMED)
+"""Before it starts there is nothing to kill in it, and after it no container."""
+
+PHASES: Mapping[Kind, Sequence[Phase]] = {
+    Kind.CLI: PROGRAM_PHASES,
+    Kind.PROGRAM: PROGRAM_PHASES,
+    Kind.CONTAINER: CONTAINER_PHASES,
+    Kind.STOP: CONTAINER_PHASES,
 }
 
-FAULTS = tuple(
-    Fault(kind, step, phase)
-    for kind, phases in PHASES.items()
-    for step in STEPS
-    for phase in phases
+FAULTS = (
+    *(
+        Fault(kind, step, phase)
+        for kind, phases in PHASES.items()
+        for step in STEPS
+        for phase in phases
+    ),
+    *(Fault(kind, TRAINING, Phase.CHECKPOINT) for kind in Kind),
 )

@@ -1,34 +1,38 @@
 """One fault, one `up` after it, and what is judged then."""
 
-import contextlib
+import re
 import signal
+import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from os import kill
 from typing import Any
 
 from faults.client import Client
+from faults.judge import artefacts, judge
 from faults.moment import Moment
 from faults.table import Fault, Kind
-from plan import paths
-from tests.integration.stack import Stack
+from tests.integration.session import kill_session, processes_of
+from tests.integration.stack import UP_SECONDS, Stack
 
-LISTING = (
-    "cd {runs} && for each in *; do"
-    " if test -e $each/{marker}; then echo whole $each; else echo half $each; fi; done"
-)
-SERVED = "stack-guide"
-LOOK_SECONDS = 0.05
+SERVED = "stack-guide:latest"
+LOOK_SECONDS = 0.02
+TRIES = 3
+"""A phase that cannot be held is missed now and then: then the fault is tried anew."""
+
+SAID = re.compile(r"(?:; |^ +)([^;:\n]+): (attached|resumes|started)\b", re.MULTILINE)
+"""What a step says of how it begins."""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What a fault led to; neither missed nor complained of is the outcome that is asked for."""
 
-    fault: Fault
     missed: str
     """Why the fault did not happen in its phase; empty where it did."""
     complaints: tuple[str, ...]
+    healing: tuple[str, ...]
+    """What the one `up` after it did, as the steps say it."""
     answered: int
     """Questions to the served model, from before the fault until it was healed."""
     seconds: float
@@ -44,7 +48,7 @@ def small_stack(stack: Stack) -> None:
 
 
 def image_of(stack: Stack) -> str:
-    """The image that looks into the volumes."""
+    """The image that looks into the volumes, and holds steps."""
     (image,) = (
         str(resource["outputs"]["imageName"])
         for resource in stack.resources()
@@ -55,53 +59,71 @@ def image_of(stack: Stack) -> str:
 
 def try_fault(client: Any, stack: Stack, fault: Fault, number: int) -> Verdict:
     """Make the step work anew, break it, run `up` once. `number` differs from trial to trial."""
+    for attempt in range(TRIES):
+        verdict = _try_once(client, stack, fault, number * TRIES + attempt)
+        if not verdict.missed:
+            break
+    return verdict
+
+
+def _try_once(client: Any, stack: Stack, fault: Fault, number: int) -> Verdict:
     image = image_of(stack)
-    before = artefacts(client, stack, image)
-    if fault.step == "base-model":
+    whole = artefacts(client, stack, image)
+    if fault.step.name == "base-model":
         stack.model["base_model"]["generate"]["seed"] = 1000 + number
     else:
         stack.run["learning_rate"] = 0.003 + number / 1e6
-    moment = Moment(client, stack.physical_name, fault, image)
     with Client(stack.outputs()["ollama_url"], SERVED) as asking:
-        try:
-            break_up(stack, fault, moment)
-        finally:
-            moment.close()
-        began = time.monotonic()
+        missed = break_up(stack, fault, Moment(client, stack, fault, image))
         healing = stack.up()
-        seconds = time.monotonic() - began
-    complaints = [f"the served model did not answer: {each}" for each in asking.failures]
-    if healing.returncode:
-        complaints.append(f"up failed: {healing.output[-1500:]}")
-    elif left := {word: n for word, n in stack.up().changes.items() if word != "same"}:
-        complaints.append(f"a second up had something to do: {left}")
-    after = artefacts(client, stack, image)
-    complaints += [f"{name} is half-written" for name, whole in after.items() if not whole]
-    complaints += [f"{name} is lost" for name in before if name not in after]
-    return Verdict(fault, moment.missed, tuple(complaints), asking.answered, round(seconds, 1))
+        if healing.returncode:
+            complaints = [f"up failed: {healing.output[-1500:]}"]
+        else:
+            after = artefacts(client, stack, image)
+            complaints = list(judge(stack, SERVED, whole=whole, after=after))
+    complaints += [f"the served model did not answer: {each}" for each in asking.failures]
+    said = dict.fromkeys(f"{step} {how}" for step, how in SAID.findall(healing.output))
+    return Verdict(missed, tuple(complaints), tuple(said), asking.answered, healing.seconds)
 
 
-def break_up(stack: Stack, fault: Fault, moment: Moment) -> None:
-    """One up, broken when the moment has come; only a killed CLI does not end by itself."""
+def break_up(stack: Stack, fault: Fault, moment: Moment) -> str:
+    """One up, broken when the moment has come; why that was not in its phase, if it was not."""
+    process = stack.begin_up()
+    try:
+        missed = _break(process, fault, moment)
+    finally:
+        kill_session(process.pid)
+        moment.release()
+    # A killed CLI cannot take back its lock; there is nothing to take back after the others.
+    stack.take_back_lock()
+    return missed
+
+
+def _break(process: subprocess.Popen[str], fault: Fault, moment: Moment) -> str:
+    deadline = time.monotonic() + UP_SECONDS
+    while not moment.has_come():
+        if process.poll() is not None or time.monotonic() > deadline:
+            return "the up ended before this phase was seen"
+        time.sleep(LOOK_SECONDS)
     if fault.kind is Kind.CLI:
-        # It fails an assertion where the up ends first, which the moment tells.
-        with contextlib.suppress(AssertionError):
-            stack.up_until(moment.has_come, then=signal.SIGKILL)
-        return
-    with ThreadPoolExecutor(1) as pool:
-        broken = pool.submit(stack.up)
-        while not broken.done() and not moment.has_come():
-            time.sleep(LOOK_SECONDS)
+        kill_session(process.pid)
+        process.wait()
+        return moment.missed
+    if fault.kind is Kind.PROGRAM:
+        programs = _programs(process.pid, fault)
+        for program in programs:
+            kill(program, signal.SIGKILL)
+        # Without its program the up ends by itself.
+        process.wait(UP_SECONDS)
+        return moment.missed if programs else "its program had ended"
+    if missed := moment.missed:
+        process.wait(UP_SECONDS)
+        return missed
+    moment.strike(at_once=fault.kind is Kind.CONTAINER)
+    process.wait(UP_SECONDS)
+    return ""
 
 
-def artefacts(client: Any, stack: Stack, image: str) -> dict[str, bool]:
-    """Each folder of a step, and whether it is whole; one at work has no marker's say."""
-    said = client.containers.run(
-        image,
-        ["sh", "-c", LISTING.format(runs=paths.RUNS, marker=paths.MARKER)],
-        volumes={f"{stack.physical_name}-output": {"bind": str(paths.OUTPUT), "mode": "ro"}},
-        network_mode="none",
-        remove=True,
-    )
-    rows = (line.split() for line in said.decode().splitlines())
-    return {name: word == "whole" and not name.endswith(paths.PARTIAL) for word, name in rows}
+def _programs(session: int, fault: Fault) -> list[int]:
+    words = ["-m", "runtime", fault.step.program, "converge"]
+    return [process.id for process in processes_of(session) if process.command[1:] == words]

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from stack_configs.settings.settings_yaml import SettingsYaml
+from tests.integration.session import kill_session
 
 PROJECT = Path(__file__).parents[2]
 LABEL = "finetune-stack.stack"
@@ -172,32 +173,46 @@ class Stack:
         file.write_text(json.dumps(state))
         self._check(["stack", "import", "--force", "--file", str(file), "--stack", self.name])
 
-    def up_until(self, enough: Callable[[], bool], *, then: signal.Signals) -> str:
-        """An up that is sent a signal, with all its processes, once something is so."""
+    def begin_up(self) -> subprocess.Popen[str]:
+        """An up in a session of its own, whose output goes to `up_log`."""
         self.write_settings()
-        log = self.home / "interrupted.log"
-        with log.open("w") as output:
-            process = subprocess.Popen(
+        with self.up_log.open("w") as output:
+            return subprocess.Popen(
                 ["pulumi", "up", "--yes", "--skip-preview", *self._which()],
                 cwd=PROJECT,
                 env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                text=True,
                 start_new_session=True,
             )
-            try:
-                deadline = time.monotonic() + UP_SECONDS
-                while not enough():
-                    assert process.poll() is None, log.read_text()
-                    assert time.monotonic() < deadline, log.read_text()
-                    time.sleep(0.1)
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, then)
-                process.wait(60)
-        # A killed CLI cannot take back its lock.
+
+    @property
+    def up_log(self) -> Path:
+        """What the last up that was begun has said."""
+        return self.home / "begun.log"
+
+    def up_until(self, enough: Callable[[], bool], *, then: signal.Signals) -> str:
+        """An up that is sent a signal, with all its processes, once something is so."""
+        process = self.begin_up()
+        try:
+            deadline = time.monotonic() + UP_SECONDS
+            while not enough():
+                assert process.poll() is None, self.up_log.read_text()
+                assert time.monotonic() < deadline, self.up_log.read_text()
+                time.sleep(0.1)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, then)
+            process.wait(60)
+            # Plugins have groups of their own, and outlive a CLI that is killed.
+            kill_session(process.pid)
+        self.take_back_lock()
+        return self.up_log.read_text()
+
+    def take_back_lock(self) -> None:
+        """As an operator does whose CLI was killed: it could not do so itself."""
         self._pulumi(["cancel", "--yes", "--stack", self.name])
-        return log.read_text()
 
     def abandon(self) -> None:
         """Gives up the stack, in whatever state a test left it."""

@@ -1,0 +1,79 @@
+"""What a stack is held against once it has healed: nothing lost, nothing half-written, all said."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from plan import paths
+from plan.marker import read_artefact_marker
+from tests.integration.stack import Stack
+
+LOOK = """
+import json, pathlib, sys
+runs, marker = pathlib.Path(sys.argv[1]), sys.argv[2]
+weights = ("*.safetensors", "*.gguf", "tokenizer.model")
+print(json.dumps({
+    folder.name: {
+        "marker": (folder / marker).read_text() if (folder / marker).exists() else "",
+        "sizes": {file.name: file.stat().st_size for glob in weights for file in folder.glob(glob)},
+    }
+    for folder in runs.iterdir()
+}))
+"""
+"""Beside the stack's own look at its volume, which is on trial too."""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One folder of the output volume."""
+
+    step: str
+    """By its marker; empty where that is none."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Of its weights, by file."""
+
+
+def artefacts(client: Any, stack: Stack, image: str) -> dict[str, Artefact]:
+    """What lies in the output volume, by the folder's name."""
+    said = client.containers.run(
+        image,
+        ["python", "-c", LOOK, str(paths.RUNS), paths.MARKER],
+        volumes={f"{stack.physical_name}-output": {"bind": str(paths.OUTPUT), "mode": "ro"}},
+        network_mode="none",
+        remove=True,
+    )
+    found = {}
+    for name, seen in json.loads(said).items():
+        marker = read_artefact_marker(seen["marker"].encode())
+        found[name] = Artefact(marker.step if marker else "", seen["sizes"])
+    return found
+
+
+def judge(
+    stack: Stack,
+    served: str,
+    *,
+    whole: Mapping[str, Artefact],
+    after: Mapping[str, Artefact],
+) -> Iterator[str]:
+    """What is wrong with a stack that should have healed; nothing where it has.
+
+    `whole` are artefacts that were made undisturbed, in work of the same shape: one that has not
+    the files and sizes of its step's is half-written, whatever its marker says.
+    """
+    update = stack.up()
+    if update.returncode:
+        yield f"a second up failed: {update.output[-1000:]}"
+    elif left := {word: n for word, n in update.changes.items() if word != "same"}:
+        yield f"a second up had something to do: {left}"
+    if served not in stack.outputs()["models"].values():
+        yield f"{served} is not among what is served"
+    shapes = {each.step: each.sizes for each in whole.values()}
+    for name in whole.keys() - after.keys():
+        yield f"{name} is lost"
+    for name, artefact in after.items():
+        if not artefact.step or name.endswith(paths.PARTIAL):
+            yield f"{name} is half-written"
+        elif artefact.sizes != shapes[artefact.step]:
+            yield f"{name} says that it is whole, and is not: {dict(artefact.sizes)}"
