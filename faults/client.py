@@ -33,19 +33,29 @@ class Client:
         self._thread.join()
 
     def _ask(self) -> None:
-        question = {
-            "model": self._model,
-            "prompt": "What does pulumi preview do?",
-            "stream": False,
-            "options": {"num_predict": 4},
-        }
         while not self._end.is_set():
             try:
-                reply = httpx.post(
-                    f"{self._url}/api/generate", json=question, timeout=PATIENCE_SECONDS
-                )
-                reply.raise_for_status()
+                ask(self._url, self._model)
                 self.answered += 1
             except httpx.HTTPError as error:
                 self.failures.append(f"{type(error).__name__}: {error}")
             self._end.wait(PAUSE_SECONDS)
+
+
+def ask(url: str, model: str) -> None:
+    """Have a model answer. Raises `httpx.HTTPError` where it does not."""
+    question = {
+        "model": model,
+        "prompt": "What does pulumi preview do?",
+        "stream": False,
+        "options": {"num_predict": 4},
+    }
+    reply = httpx.post(f"{url}/api/generate", json=question, timeout=PATIENCE_SECONDS)
+    reply.raise_for_status()
+
+
+def models(url: str) -> set[str]:
+    """Everything in the server's store, candidates too."""
+    listed = httpx.get(f"{url}/api/tags", timeout=PATIENCE_SECONDS)
+    listed.raise_for_status()
+    return {model["name"] for model in listed.json()["models"]}

@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
+
+from faults.client import ask, models
 from plan import paths
 from plan.marker import read_artefact_marker
 from tests.integration.stack import Stack
@@ -67,8 +70,7 @@ def judge(
         yield f"a second up failed: {update.output[-1000:]}"
     elif left := {word: n for word, n in update.changes.items() if word != "same"}:
         yield f"a second up had something to do: {left}"
-    if served not in stack.outputs()["models"].values():
-        yield f"{served} is not among what is served"
+    yield from _serving(stack.outputs()["ollama_url"], served)
     shapes = {each.step: each.sizes for each in whole.values()}
     for name in whole.keys() - after.keys():
         yield f"{name} is lost"
@@ -77,3 +79,14 @@ def judge(
             yield f"{name} is half-written"
         elif artefact.sizes != shapes[artefact.step]:
             yield f"{name} says that it is whole, and is not: {dict(artefact.sizes)}"
+
+
+def _serving(url: str, served: str) -> Iterator[str]:
+    try:
+        left = models(url) - {served}
+        ask(url, served)
+    except httpx.HTTPError as error:
+        yield f"{served} does not answer: {error}"
+    else:
+        if left:
+            yield f"the store has more than {served}: {', '.join(sorted(left))}"

@@ -42,6 +42,8 @@ class Moment:
                 return self._is_held(found)
             case Phase.AFTER:
                 return found is None
+            case _:
+                raise ValueError(f"no phase of a container: {self._phase}")
 
     @property
     def missed(self) -> str:
@@ -59,6 +61,8 @@ class Moment:
                 return "" if is_held else f"held no more: its container was {status}"
             case Phase.AFTER:
                 return "its result was told" if self._is_told() else ""
+            case _:
+                raise ValueError(f"no phase of a container: {self._phase}")
 
     def strike(self, *, at_once: bool) -> None:
         """Kill the container, or stop it as `docker stop` does."""

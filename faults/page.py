@@ -12,24 +12,32 @@ HEAD = """<!-- Made by `make faults` from what it ran. -->
 
 # What breaks, and what one `up` makes of it
 
-`make faults` converges a stack of its own, a small model on the processor, changes what it trains,
-and breaks the `up` that follows: at each step that runs in a container, in each phase, for real.
-One more `up` has to heal it. Then the stack is judged: a second `up` has nothing to do; no finished
-work is lost; every folder of the output volume has a marker, and weights of the very sizes that
-undisturbed work has; and the model that serves has answered a client that asked all the while.
+`make faults` converges a stack of its own, a small model on the processor, changes its settings so
+that a step has new work, and breaks the `up` that follows in the middle of that, for real. One more
+`up` has to heal it. Then the stack is judged: another `up` has nothing to do; no finished work is
+lost; every folder of the output volume has a marker, and weights of the very sizes that undisturbed
+work has; Ollama has the served model and no other; and that model has answered a client all the
+while, but for the rows where Ollama itself is killed. That the judge calls broken what is broken is
+a test of its own (`tests/integration/test_faults.py`).
 
-A row counts as tried when it was seen that the step stood in its phase as it broke. At work its
-container is paused before anything is killed. About to name its artefact, and just after that, the
-program `mv` is held, by the kernel's means for debuggers. What cannot be held (a container that is
-created, or just gone) is looked at afterwards, and tried anew where it was missed.
+A row counts as tried when it was seen that the step stood in its phase as it broke:
+
+* At work, its container is paused before anything is killed.
+* About to name its artefact, and just after, `mv` is held by the means that the kernel gives
+  debuggers; it goes on once the fault has happened.
+* Of a model on its way to its name, the command in Ollama's container is stopped (SIGSTOP).
+* A container that is created, or just gone, cannot be held: it is looked at after the kill, and the
+  fault is tried anew where that came too late.
 
 "CLI and program killed" is SIGKILL to every process of the `up`, as when its machine goes down;
 `pulumi cancel` then takes back the lock that such a CLI leaves in a backend of files. "Program
-killed" is SIGKILL to the step's own program, which the CLI tells as a failed step. "Container
-killed" is SIGKILL to all of a step's container, "stopped" what `docker stop` does.
+killed" is SIGKILL to the step's own program alone, which the CLI tells as a failed step. "Container
+killed" is `docker kill` of the step's container, "stopped" `docker stop` of it, and "Ollama killed"
+`docker kill` of the server's.
 
-Not tried: a container killed before it starts, or once it is gone, where there is none; bytes that
-flip in finished weights; an engine killed under a running stack; full disks; two hosts at once.
+Not tried, and in no row: a container killed before it starts or once it is gone, as there is none;
+bytes that flip in finished weights, checkpoints and markers; full disks; a killed engine; a cut
+network; two `up` at once; a clock that jumps; a data file that changes while it is read.
 """
 
 COLUMNS = "| what | step | phase | outcome | the next `up` | answers meanwhile | s | tried |"

@@ -12,6 +12,7 @@ class Kind(StrEnum):
     PROGRAM = "program killed"
     CONTAINER = "container killed"
     STOP = "container stopped"
+    SERVER = "Ollama killed"
 
 
 class Phase(StrEnum):
@@ -23,14 +24,17 @@ class Phase(StrEnum):
     NAMING = "about to name its artefact"
     NAMED = "artefact just named"
     AFTER = "container gone, result not told"
+    CREATING = "Ollama begins to create it"
+    ASKED = "candidate made, being asked"
+    TAKING = "takes the name"
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the small stack that runs in a container of its own."""
+    """A step of the small stack."""
 
     name: str
-    """As it ends the name of its container."""
+    """As it ends the name of its container, where it has one of its own."""
     program: str
     """The noun of the program that sees to it."""
 
@@ -44,6 +48,11 @@ class Fault:
     phase: Phase
 
     @property
+    def stops_serving(self) -> bool:
+        """Whether the model that serves cannot answer until the stack has healed."""
+        return self.kind is Kind.SERVER
+
+    @property
     def name(self) -> str:
         """How an operator chooses it."""
         return f"{self.kind.name}-{self.step.name}-{self.phase.name}".lower()
@@ -51,11 +60,17 @@ class Fault:
 
 TRAINING = Step("sft", "training-run")
 CONVERSION = Step("gguf-conversion", "gguf-conversion")
+SERVING = Step("ollama-model", "ollama-model")
+"""In the container of the server."""
+
 STEPS = (Step("base-model", "base-model"), TRAINING, Step("merge", "merge"), CONVERSION)
 
-PROGRAM_PHASES = tuple(phase for phase in Phase if phase is not Phase.CHECKPOINT)
+PROGRAM_PHASES = (Phase.BEFORE, Phase.AT_WORK, Phase.NAMING, Phase.NAMED, Phase.AFTER)
 CONTAINER_PHASES = (Phase.AT_WORK, Phase.NAMING, Phase.NAMED)
 """Before it starts there is nothing to kill in it, and after it no container."""
+
+SERVING_PHASES = (Phase.CREATING, Phase.ASKED, Phase.TAKING)
+SERVING_KINDS = (Kind.CLI, Kind.PROGRAM, Kind.SERVER)
 
 PHASES: Mapping[Kind, Sequence[Phase]] = {
     Kind.CLI: PROGRAM_PHASES,
@@ -71,5 +86,6 @@ FAULTS = (
         for step in STEPS
         for phase in phases
     ),
-    *(Fault(kind, TRAINING, Phase.CHECKPOINT) for kind in Kind),
+    *(Fault(kind, TRAINING, Phase.CHECKPOINT) for kind in PHASES),
+    *(Fault(kind, SERVING, phase) for kind in SERVING_KINDS for phase in SERVING_PHASES),
 )

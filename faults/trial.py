@@ -11,7 +11,8 @@ from typing import Any
 from faults.client import Client
 from faults.judge import artefacts, judge
 from faults.moment import Moment
-from faults.table import Fault, Kind
+from faults.serving_moment import ServingMoment
+from faults.table import SERVING, Fault, Kind
 from tests.integration.session import kill_session, processes_of
 from tests.integration.stack import UP_SECONDS, Stack
 
@@ -69,24 +70,33 @@ def try_fault(client: Any, stack: Stack, fault: Fault, number: int) -> Verdict:
 def _try_once(client: Any, stack: Stack, fault: Fault, number: int) -> Verdict:
     image = image_of(stack)
     whole = artefacts(client, stack, image)
-    if fault.step.name == "base-model":
-        stack.model["base_model"]["generate"]["seed"] = 1000 + number
-    else:
-        stack.run["learning_rate"] = 0.003 + number / 1e6
+    _change(stack, fault, number)
     with Client(stack.outputs()["ollama_url"], SERVED) as asking:
-        missed = break_up(stack, fault, Moment(client, stack, fault, image))
+        make = ServingMoment if fault.step is SERVING else Moment
+        missed = break_up(stack, fault, make(client, stack, fault, image))
         healing = stack.up()
-        if healing.returncode:
-            complaints = [f"up failed: {healing.output[-1500:]}"]
-        else:
-            after = artefacts(client, stack, image)
-            complaints = list(judge(stack, SERVED, whole=whole, after=after))
-    complaints += [f"the served model did not answer: {each}" for each in asking.failures]
+    if healing.returncode:
+        complaints = [f"up failed: {healing.output[-1500:]}"]
+    else:
+        after = artefacts(client, stack, image)
+        complaints = list(judge(stack, SERVED, whole=whole, after=after))
+    if not fault.stops_serving:
+        complaints += [f"the served model did not answer: {each}" for each in asking.failures]
     said = dict.fromkeys(f"{step} {how}" for step, how in SAID.findall(healing.output))
     return Verdict(missed, tuple(complaints), tuple(said), asking.answered, healing.seconds)
 
 
-def break_up(stack: Stack, fault: Fault, moment: Moment) -> str:
+def _change(stack: Stack, fault: Fault, number: int) -> None:
+    """Let the step that is to break, and all after it, have work that was never done before."""
+    if fault.step is SERVING:
+        stack.model["ollama_model"]["parameters"]["temperature"] = number / 1e4
+    elif fault.step.name == "base-model":
+        stack.model["base_model"]["generate"]["seed"] = 1000 + number
+    else:
+        stack.run["learning_rate"] = 0.003 + number / 1e6
+
+
+def break_up(stack: Stack, fault: Fault, moment: Moment | ServingMoment) -> str:
     """One up, broken when the moment has come; why that was not in its phase, if it was not."""
     process = stack.begin_up()
     try:
@@ -99,7 +109,7 @@ def break_up(stack: Stack, fault: Fault, moment: Moment) -> str:
     return missed
 
 
-def _break(process: subprocess.Popen[str], fault: Fault, moment: Moment) -> str:
+def _break(process: subprocess.Popen[str], fault: Fault, moment: Moment | ServingMoment) -> str:
     deadline = time.monotonic() + UP_SECONDS
     while not moment.has_come():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -119,7 +129,7 @@ def _break(process: subprocess.Popen[str], fault: Fault, moment: Moment) -> str:
     if missed := moment.missed:
         process.wait(UP_SECONDS)
         return missed
-    moment.strike(at_once=fault.kind is Kind.CONTAINER)
+    moment.strike(at_once=fault.kind is not Kind.STOP)
     process.wait(UP_SECONDS)
     return ""
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import httpx
 import pytest
 
+from faults import judge as judging
 from faults.judge import Artefact, judge
 from tests.integration.stack import Stack, Update
 
@@ -21,13 +23,26 @@ class Converged:
     """A stack as the judge sees it."""
 
     update: Update = field(default_factory=lambda: Update(0, "", {"same": 20}, 2.0))
-    served: str = "guide:latest"
 
     def up(self) -> Update:
         return self.update
 
     def outputs(self) -> Mapping[str, Any]:
-        return {"models": {"guide": self.served}}
+        return {"ollama_url": "http://127.0.0.1:1"}
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The models of a server that answers for each of them."""
+    names = {"guide:latest"}
+
+    def ask(_url: str, model: str) -> None:
+        if model not in names:
+            raise httpx.HTTPError("404 Not Found")
+
+    monkeypatch.setattr(judging, "ask", ask)
+    monkeypatch.setattr(judging, "models", lambda _url: names)
+    return names
 
 
 def complaints(after: Mapping[str, Artefact], **stack: Any) -> list[str]:
@@ -35,10 +50,12 @@ def complaints(after: Mapping[str, Artefact], **stack: Any) -> list[str]:
     return list(judge(converged, "guide:latest", whole=WHOLE, after=after))
 
 
+@pytest.mark.usefixtures("store")
 def test_a_healed_stack_is_told_nothing_of():
     assert complaints({**WHOLE, **NEW}) == []
 
 
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize(
     ("after", "said"),
     [
@@ -59,16 +76,30 @@ def test_each_damage_is_told(after: Mapping[str, Artefact], said: str):
     assert complaints(after) == [said]
 
 
+@pytest.mark.usefixtures("store")
 def test_an_up_that_has_work_left_has_healed_nothing():
     (said,) = complaints(WHOLE, update=Update(0, "", {"same": 19, "update": 1}, 2.0))
     assert said == "a second up had something to do: {'update': 1}"
 
 
+@pytest.mark.usefixtures("store")
 def test_an_up_that_fails_has_healed_nothing():
     (said,) = complaints(WHOLE, update=Update(1, "error: no room", {}, 2.0))
     assert said == "a second up failed: error: no room"
 
 
-def test_a_model_that_is_served_no_more_is_told():
-    (said,) = complaints(WHOLE, served="other:latest")
-    assert said == "guide:latest is not among what is served"
+def test_a_model_that_is_served_no_more_is_told(store: set[str]):
+    store.clear()
+    (said,) = complaints(WHOLE)
+    assert said == "guide:latest does not answer: 404 Not Found"
+
+
+def test_a_candidate_that_was_left_is_told(store: set[str]):
+    store.add("finetune-stack/test:abc")
+    (said,) = complaints(WHOLE)
+    assert said == "the store has more than guide:latest: finetune-stack/test:abc"
+
+
+def test_a_server_that_is_gone_is_told():
+    (said,) = judge(cast(Stack, Converged()), "guide:latest", whole=WHOLE, after=WHOLE)
+    assert said.startswith("guide:latest does not answer: ")
