@@ -19,6 +19,7 @@ weights = ("*.safetensors", "*.gguf", "tokenizer.model")
 print(json.dumps({
     folder.name: {
         "marker": (folder / marker).read_text() if (folder / marker).exists() else "",
+        "modified": folder.stat().st_mtime,
         "sizes": {file.name: file.stat().st_size for glob in weights for file in folder.glob(glob)},
     }
     for folder in runs.iterdir()
@@ -35,6 +36,7 @@ class Artefact:
     """By its marker; empty where that is none."""
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Of its weights, by file."""
+    modified: float = 0.0
 
 
 def artefacts(client: Any, stack: Stack, image: str) -> dict[str, Artefact]:
@@ -49,7 +51,7 @@ def artefacts(client: Any, stack: Stack, image: str) -> dict[str, Artefact]:
     found = {}
     for name, seen in json.loads(said).items():
         marker = read_artefact_marker(seen["marker"].encode())
-        found[name] = Artefact(marker.step if marker else "", seen["sizes"])
+        found[name] = Artefact(marker.step if marker else "", seen["sizes"], seen["modified"])
     return found
 
 

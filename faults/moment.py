@@ -1,5 +1,6 @@
 """Holds a step of a converging stack at a phase, so that what breaks it breaks it there."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from tests.integration.stack import Stack
 
 HOLD = Path(__file__).with_name("hold.py")
 HELD = b"held"
+STOP_SECONDS = 10
+"""As `docker stop`."""
 
 
 class Moment:
@@ -69,18 +72,23 @@ class Moment:
         if at_once:
             self._seen.kill()
         else:
-            self._seen.stop(timeout=1)
+            # A paused one would not hear that it is to end.
+            self._unpause()
+            self._seen.stop(timeout=STOP_SECONDS)
 
     def release(self) -> None:
         """Let go of what is held."""
         if self._holder is not None:
             self._holder.remove(force=True)
+            self._holder = None
+        self._unpause()
+
+    def _unpause(self) -> None:
         if self._is_paused and (found := self._container()) is not None:
-            try:
+            # It was killed perhaps, which ends a pause.
+            with contextlib.suppress(docker.errors.APIError):
                 found.unpause()
-            except docker.errors.APIError:
-                # It was killed, which ends a pause.
-                self._is_paused = False
+        self._is_paused = False
 
     def _pause(self) -> bool:
         try:

@@ -30,14 +30,17 @@ A row counts as tried when it was seen that the step stood in its phase as it br
   fault is tried anew where that came too late.
 
 "CLI and program killed" is SIGKILL to every process of the `up`, as when its machine goes down;
-`pulumi cancel` then takes back the lock that such a CLI leaves in a backend of files. "Program
-killed" is SIGKILL to the step's own program alone, which the CLI tells as a failed step. "Container
-killed" is `docker kill` of the step's container, "stopped" `docker stop` of it, and "Ollama killed"
-`docker kill` of the server's.
+"CLI alone" leaves its plugins and programs at work beside the `up` that heals. `pulumi cancel`
+takes back the lock that such a CLI leaves in a backend of files. "Second up begun" is one of the
+same stack on the same machine, which has to be refused. "Program killed" is SIGKILL to the step's
+own program alone, which the CLI tells as a failed step. "Container killed" is `docker kill` of
+the step's container, "stopped" `docker stop` of it, and "Ollama killed" and "stopped" the same of
+the server's. At rest, the last artefact of a step, or its marker, is damaged while no `up` runs.
 
-Not tried, and in no row: a container killed before it starts or once it is gone, as there is none;
-bytes that flip in finished weights, checkpoints and markers; full disks; a killed engine; a cut
-network; two `up` at once; a clock that jumps; a data file that changes while it is read.
+Not tried, and in no row: a container killed before it starts or once it is gone, as there is
+none; bytes that flip in finished weights and checkpoints; full disks; a killed engine; a cut
+network; two `up` at once from two machines; a clock that jumps; a data file that changes while it
+is read.
 """
 
 COLUMNS = "| what | step | phase | outcome | the next `up` | answers meanwhile | s | tried |"

@@ -1,5 +1,6 @@
 """Holds a model on its way to its name, inside the container of the server."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class ServingMoment:
             network_mode="none",
             detach=True,
         )
+        self._is_watched = True
 
     def has_come(self) -> bool:
         """Whether the phase is reached, and held."""
@@ -52,9 +54,9 @@ class ServingMoment:
 
     def release(self) -> None:
         """Let go of what is held."""
-        try:
-            self._holder.stop(timeout=5)
-        except docker.errors.APIError:
-            # Its processes went with the server's.
-            self._server.reload()
-        self._holder.remove(force=True)
+        if self._is_watched:
+            self._is_watched = False
+            # Its processes went with the server's, perhaps.
+            with contextlib.suppress(docker.errors.APIError):
+                self._holder.stop(timeout=5)
+            self._holder.remove(force=True)

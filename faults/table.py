@@ -9,10 +9,16 @@ class Kind(StrEnum):
     """What breaks."""
 
     CLI = "CLI and program killed"
+    CLI_ALONE = "CLI alone killed"
+    SECOND_UP = "second up begun"
     PROGRAM = "program killed"
     CONTAINER = "container killed"
     STOP = "container stopped"
     SERVER = "Ollama killed"
+    SERVER_STOP = "Ollama stopped"
+    ARTEFACT_GONE = "artefact removed"
+    MARKER_GONE = "marker removed"
+    MARKER_CUT = "marker cut in half"
 
 
 class Phase(StrEnum):
@@ -27,6 +33,7 @@ class Phase(StrEnum):
     CREATING = "Ollama begins to create it"
     ASKED = "candidate made, being asked"
     TAKING = "takes the name"
+    AT_REST = "at rest"
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Fault:
     @property
     def stops_serving(self) -> bool:
         """Whether the model that serves cannot answer until the stack has healed."""
-        return self.kind is Kind.SERVER
+        return self.kind in (Kind.SERVER, Kind.SERVER_STOP)
 
     @property
     def name(self) -> str:
@@ -70,10 +77,21 @@ CONTAINER_PHASES = (Phase.AT_WORK, Phase.NAMING, Phase.NAMED)
 """Before it starts there is nothing to kill in it, and after it no container."""
 
 SERVING_PHASES = (Phase.CREATING, Phase.ASKED, Phase.TAKING)
-SERVING_KINDS = (Kind.CLI, Kind.PROGRAM, Kind.SERVER)
+SERVING_KINDS = (
+    Kind.CLI,
+    Kind.CLI_ALONE,
+    Kind.SECOND_UP,
+    Kind.PROGRAM,
+    Kind.SERVER,
+    Kind.SERVER_STOP,
+)
+DAMAGES = (Kind.ARTEFACT_GONE, Kind.MARKER_GONE, Kind.MARKER_CUT)
+"""Of what was made already, while nobody is at work."""
 
 PHASES: Mapping[Kind, Sequence[Phase]] = {
     Kind.CLI: PROGRAM_PHASES,
+    Kind.CLI_ALONE: (Phase.AT_WORK, Phase.NAMED),
+    Kind.SECOND_UP: (Phase.AT_WORK,),
     Kind.PROGRAM: PROGRAM_PHASES,
     Kind.CONTAINER: CONTAINER_PHASES,
     Kind.STOP: CONTAINER_PHASES,
@@ -88,4 +106,5 @@ FAULTS = (
     ),
     *(Fault(kind, TRAINING, Phase.CHECKPOINT) for kind in PHASES),
     *(Fault(kind, SERVING, phase) for kind in SERVING_KINDS for phase in SERVING_PHASES),
+    *(Fault(kind, step, Phase.AT_REST) for kind in DAMAGES for step in STEPS),
 )

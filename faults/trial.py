@@ -9,14 +9,18 @@ from os import kill
 from typing import Any
 
 from faults.client import Client
+from faults.damage import damage
 from faults.judge import artefacts, judge
 from faults.moment import Moment
 from faults.serving_moment import ServingMoment
-from faults.table import SERVING, Fault, Kind
+from faults.table import DAMAGES, SERVING, Fault, Kind
 from tests.integration.session import kill_session, processes_of
-from tests.integration.stack import UP_SECONDS, Stack
+from tests.integration.stack import UP_SECONDS, Stack, Update
 
 SERVED = "stack-guide:latest"
+STRIKING = (Kind.CONTAINER, Kind.STOP, Kind.SERVER, Kind.SERVER_STOP)
+"""What breaks is the container itself."""
+
 LOOK_SECONDS = 0.02
 TRIES = 3
 """A phase that cannot be held is missed now and then: then the fault is tried anew."""
@@ -70,11 +74,15 @@ def try_fault(client: Any, stack: Stack, fault: Fault, number: int) -> Verdict:
 def _try_once(client: Any, stack: Stack, fault: Fault, number: int) -> Verdict:
     image = image_of(stack)
     whole = artefacts(client, stack, image)
-    _change(stack, fault, number)
     with Client(stack.outputs()["ollama_url"], SERVED) as asking:
-        make = ServingMoment if fault.step is SERVING else Moment
-        missed = break_up(stack, fault, make(client, stack, fault, image))
-        healing = stack.up()
+        if fault.kind in DAMAGES:
+            missed = ""
+            damage(client, stack, fault, image, whole)
+            healing = stack.up()
+        else:
+            _change(stack, fault, number)
+            make = ServingMoment if fault.step is SERVING else Moment
+            missed, healing = break_up(stack, fault, make(client, stack, fault, image))
     if healing.returncode:
         complaints = [f"up failed: {healing.output[-1500:]}"]
     else:
@@ -96,42 +104,59 @@ def _change(stack: Stack, fault: Fault, number: int) -> None:
         stack.run["learning_rate"] = 0.003 + number / 1e6
 
 
-def break_up(stack: Stack, fault: Fault, moment: Moment | ServingMoment) -> str:
-    """One up, broken when the moment has come; why that was not in its phase, if it was not."""
+def break_up(stack: Stack, fault: Fault, moment: Moment | ServingMoment) -> tuple[str, Update]:
+    """One up, broken when the moment has come, and one that heals.
+
+    Why the fault was not in its phase, if it was not; and what the healing came to.
+    """
     process = stack.begin_up()
     try:
-        missed = _break(process, fault, moment)
+        try:
+            missed = _break(stack, process, fault, moment)
+        finally:
+            moment.release()
+        # A killed CLI cannot take back its lock; there is nothing to take back after the others.
+        stack.take_back_lock()
+        return missed, stack.up()
     finally:
+        # Only now: what a CLI alone leaves behind goes on beside the up that heals.
         kill_session(process.pid)
-        moment.release()
-    # A killed CLI cannot take back its lock; there is nothing to take back after the others.
-    stack.take_back_lock()
-    return missed
 
 
-def _break(process: subprocess.Popen[str], fault: Fault, moment: Moment | ServingMoment) -> str:
+def _break(
+    stack: Stack, process: subprocess.Popen[str], fault: Fault, moment: Moment | ServingMoment
+) -> str:
     deadline = time.monotonic() + UP_SECONDS
     while not moment.has_come():
         if process.poll() is not None or time.monotonic() > deadline:
+            kill_session(process.pid)
             return "the up ended before this phase was seen"
         time.sleep(LOOK_SECONDS)
-    if fault.kind is Kind.CLI:
-        kill_session(process.pid)
-        process.wait()
-        return moment.missed
-    if fault.kind is Kind.PROGRAM:
-        programs = _programs(process.pid, fault)
-        for program in programs:
-            kill(program, signal.SIGKILL)
-        # Without its program the up ends by itself.
-        process.wait(UP_SECONDS)
-        return moment.missed if programs else "its program had ended"
-    if missed := moment.missed:
-        process.wait(UP_SECONDS)
-        return missed
-    moment.strike(at_once=fault.kind is not Kind.STOP)
+    missed = moment.missed if fault.kind in STRIKING else ""
+    match fault.kind:
+        case Kind.CLI:
+            kill_session(process.pid)
+            missed = moment.missed
+        case Kind.CLI_ALONE:
+            process.kill()
+            missed = moment.missed
+        case Kind.PROGRAM:
+            programs = _programs(process.pid, fault)
+            for program in programs:
+                kill(program, signal.SIGKILL)
+            # Without its program the up ends by itself.
+            process.wait(UP_SECONDS)
+            missed = moment.missed if programs else "its program had ended"
+        case Kind.SECOND_UP:
+            second = stack.up()
+            missed = moment.missed
+            if not second.returncode:
+                missed = "the second up was let in"
+            moment.release()
+        case _ if not missed:
+            moment.strike(at_once=fault.kind in (Kind.CONTAINER, Kind.SERVER))
     process.wait(UP_SECONDS)
-    return ""
+    return missed
 
 
 def _programs(session: int, fault: Fault) -> list[int]:

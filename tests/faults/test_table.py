@@ -34,6 +34,10 @@ def test_what_is_not_there_is_not_killed():
     assert killed == {*CONTAINER_PHASES, Phase.CHECKPOINT}
 
 
+def test_there_are_a_hundred_different_faults():
+    assert len({(fault.kind, fault.step, fault.phase) for fault in FAULTS}) >= 100
+
+
 def test_a_fault_that_was_not_tried_is_told_so():
     told = page({})
     assert told.count("| not tried |") == len(FAULTS)
