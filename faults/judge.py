@@ -72,7 +72,7 @@ def judge(
         yield f"a second up failed: {update.output[-1000:]}"
     elif left := {word: n for word, n in update.changes.items() if word != "same"}:
         yield f"a second up had something to do: {left}"
-    yield from _serving(stack.outputs()["ollama_url"], served)
+    yield from _serving(stack.outputs(), served)
     shapes = {each.step: each.sizes for each in whole.values()}
     for name in whole.keys() - after.keys():
         yield f"{name} is lost"
@@ -83,12 +83,14 @@ def judge(
             yield f"{name} says that it is whole, and is not: {dict(artefact.sizes)}"
 
 
-def _serving(url: str, served: str) -> Iterator[str]:
+def _serving(outputs: Mapping[str, Any], served: str) -> Iterator[str]:
+    kept = {each["model"] for model in outputs["kept_models"].values() for each in model}
+    url = outputs["ollama_url"]
     try:
-        left = models(url) - {served}
+        found = models(url)
         ask(url, served)
     except httpx.HTTPError as error:
         yield f"{served} does not answer: {error}"
-    else:
-        if left:
-            yield f"the store has more than {served}: {', '.join(sorted(left))}"
+        return
+    yield from (f"model {name} is lost" for name in sorted(kept - found))
+    yield from (f"model {name} was left over" for name in sorted(found - kept - {served}))

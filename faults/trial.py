@@ -65,7 +65,7 @@ def image_of(stack: Stack) -> str:
 def try_fault(client: Any, stack: Stack, fault: Fault, number: int) -> Verdict:
     """Make the step work anew, break it, run `up` once. `number` differs from trial to trial."""
     for attempt in range(TRIES):
-        verdict = _try_once(client, stack, fault, number * TRIES + attempt)
+        verdict = _try_once(client, stack, fault, number * TRIES + attempt + 1)
         if not verdict.missed:
             break
     return verdict

@@ -15,6 +15,7 @@ WHOLE = {
     "aa": Artefact("stack-merge", {"model.safetensors": 800}),
     "bb": Artefact("stack-gguf-conversion", {"model.gguf": 500}),
 }
+KEPT = "guide:kept-0000000000000000"
 NEW = {"cc": Artefact("stack-merge", {"model.safetensors": 800})}
 
 
@@ -28,13 +29,14 @@ class Converged:
         return self.update
 
     def outputs(self) -> Mapping[str, Any]:
-        return {"ollama_url": "http://127.0.0.1:1"}
+        kept = {"identity": "0" * 16, "model": KEPT}
+        return {"ollama_url": "http://127.0.0.1:1", "kept_models": {"guide": [kept]}}
 
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The models of a server that answers for each of them."""
-    names = {"guide:latest"}
+    names = {"guide:latest", KEPT}
 
     def ask(_url: str, model: str) -> None:
         if model not in names:
@@ -89,7 +91,7 @@ def test_an_up_that_fails_has_healed_nothing():
 
 
 def test_a_model_that_is_served_no_more_is_told(store: set[str]):
-    store.clear()
+    store.remove("guide:latest")
     (said,) = complaints(WHOLE)
     assert said == "guide:latest does not answer: 404 Not Found"
 
@@ -97,7 +99,13 @@ def test_a_model_that_is_served_no_more_is_told(store: set[str]):
 def test_a_candidate_that_was_left_is_told(store: set[str]):
     store.add("finetune-stack/test:abc")
     (said,) = complaints(WHOLE)
-    assert said == "the store has more than guide:latest: finetune-stack/test:abc"
+    assert said == "model finetune-stack/test:abc was left over"
+
+
+def test_a_kept_model_that_is_gone_is_told(store: set[str]):
+    store.remove(KEPT)
+    (said,) = complaints(WHOLE)
+    assert said == f"model {KEPT} is lost"
 
 
 def test_a_server_that_is_gone_is_told():
