@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,20 +13,7 @@ from plan import paths
 from plan.marker import read_artefact_marker
 from tests.integration.stack import Stack
 
-LOOK = """
-import json, pathlib, sys
-runs, marker = pathlib.Path(sys.argv[1]), sys.argv[2]
-weights = ("*.safetensors", "*.gguf", "tokenizer.model")
-print(json.dumps({
-    folder.name: {
-        "marker": (folder / marker).read_text() if (folder / marker).exists() else "",
-        "modified": folder.stat().st_mtime,
-        "sizes": {file.name: file.stat().st_size for glob in weights for file in folder.glob(glob)},
-    }
-    for folder in runs.iterdir()
-}))
-"""
-"""Beside the stack's own look at its volume, which is on trial too."""
+LOOK = Path(__file__).with_name("look.py")
 
 
 @dataclass(frozen=True)
@@ -34,8 +22,8 @@ class Artefact:
 
     step: str
     """By its marker; empty where that is none."""
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    """Of its weights, by file."""
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of its tensors, by file."""
     modified: float = 0.0
 
 
@@ -43,7 +31,7 @@ def artefacts(client: Any, stack: Stack, image: str) -> dict[str, Artefact]:
     """What lies in the output volume, by the folder's name."""
     said = client.containers.run(
         image,
-        ["python", "-c", LOOK, str(paths.RUNS), paths.MARKER],
+        ["python", "-c", LOOK.read_text(), str(paths.RUNS), paths.MARKER],
         volumes={f"{stack.physical_name}-output": {"bind": str(paths.OUTPUT), "mode": "ro"}},
         network_mode="none",
         remove=True,
@@ -51,7 +39,7 @@ def artefacts(client: Any, stack: Stack, image: str) -> dict[str, Artefact]:
     found = {}
     for name, seen in json.loads(said).items():
         marker = read_artefact_marker(seen["marker"].encode())
-        found[name] = Artefact(marker.step if marker else "", seen["sizes"], seen["modified"])
+        found[name] = Artefact(marker.step if marker else "", seen["weights"], seen["modified"])
     return found
 
 
@@ -65,7 +53,7 @@ def judge(
     """What is wrong with a stack that should have healed; nothing where it has.
 
     `whole` are artefacts that were made undisturbed, in work of the same shape: one that has not
-    the files and sizes of its step's is half-written, whatever its marker says.
+    the files and tensors of its step's is half-written, whatever its marker says.
     """
     update = stack.up()
     if update.returncode:
@@ -73,14 +61,14 @@ def judge(
     elif left := {word: n for word, n in update.changes.items() if word != "same"}:
         yield f"a second up had something to do: {left}"
     yield from _serving(stack.outputs(), served)
-    shapes = {each.step: each.sizes for each in whole.values()}
+    shapes = {each.step: each.weights for each in whole.values()}
     for name in whole.keys() - after.keys():
         yield f"{name} is lost"
     for name, artefact in after.items():
         if not artefact.step or name.endswith(paths.PARTIAL):
             yield f"{name} is half-written"
-        elif artefact.sizes != shapes[artefact.step]:
-            yield f"{name} says that it is whole, and is not: {dict(artefact.sizes)}"
+        elif artefact.weights != shapes[artefact.step]:
+            yield f"{name} says that it is whole, and is not: {dict(artefact.weights)}"
 
 
 def _serving(outputs: Mapping[str, Any], served: str) -> Iterator[str]:

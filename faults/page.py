@@ -15,7 +15,7 @@ HEAD = """<!-- Made by `make faults` from what it ran. -->
 `make faults` converges a stack of its own, a small model on the processor, changes its settings
 so that a step has new work, and breaks the `up` that follows in the middle of that, for real. One
 more `up` has to heal it. Then the stack is judged: another `up` has nothing to do; no finished
-work is lost; every folder of the output volume has a marker, and weights of the very sizes that
+work is lost; every folder of the output volume has a marker, and tensors of the very size that
 undisturbed work has; Ollama has the served model, the one that is kept beside it, and no other;
 and that model has answered a client all the while, but for the rows where Ollama itself is
 killed. That the judge calls broken what is broken is a test of its own
