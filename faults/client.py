@@ -6,7 +6,7 @@ from typing import Self
 
 import httpx
 
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 1.0
 PATIENCE_SECONDS = 60
 
 

@@ -17,6 +17,20 @@ STOP_SECONDS = 10
 """As `docker stop`."""
 
 
+def hold_naming(client: Any, image: str, container: Any, phase: Phase) -> Any:
+    """A container that says `HELD` once another one stands where it names its artefact, or just
+    after, and holds it there until this one is removed."""
+    event = "begin" if phase is Phase.NAMING else "end"
+    return client.containers.run(
+        image,
+        ["python", "-c", HOLD.read_text(), event],
+        pid_mode=f"container:{container.id}",
+        cap_add=["SYS_PTRACE"],
+        network_mode="none",
+        detach=True,
+    )
+
+
 class Moment:
     """One phase of one step's work that is new since this was made; ask it again and again."""
 
@@ -102,15 +116,7 @@ class Moment:
         if self._holder is None:
             if found is None or found.status != "running":
                 return False
-            event = "begin" if self._phase is Phase.NAMING else "end"
-            self._holder = self._client.containers.run(
-                self._image,
-                ["python", "-c", HOLD.read_text(), event],
-                pid_mode=f"container:{found.id}",
-                cap_add=["SYS_PTRACE"],
-                network_mode="none",
-                detach=True,
-            )
+            self._holder = hold_naming(self._client, self._image, found, self._phase)
         return HELD in self._holder.logs()
 
     def _has_checkpoint(self, found: Any) -> bool:

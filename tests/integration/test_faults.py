@@ -3,13 +3,15 @@
 `tests/faults/test_every_fault.py` tries all of them, at night.
 """
 
+import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from faults.judge import artefacts, judge
-from faults.table import FAULTS
+from faults.moment import HELD, hold_naming
+from faults.table import FAULTS, Phase
 from faults.trial import SERVED, image_of, small_stack, try_fault
 from plan import paths
 from tests.integration.conftest import Engine
@@ -17,7 +19,14 @@ from tests.integration.stack import Stack
 
 pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(600)]
 
-FAULT = "container-merge-naming"
+FAULT = "cli-ollama-model-taking"
+NAMING = """
+mkdir -p /work/made.partial; cd /work; sleep 2
+if test -e made; then rm -rf made.partial; else mv -T made.partial made; fi
+"""
+"""As every step's container ends."""
+
+NAMES = ("/work/made.partial", "/work/made")
 CUT = "for file in {runs}/*/model.gguf; do truncate -s -1 $file; exit; done"
 
 
@@ -50,12 +59,31 @@ def complaints(engine: Engine, stack: Stack, change: str = "") -> list[str]:
     return list(judge(stack, SERVED, whole=whole, after=after))
 
 
-def test_a_container_killed_as_it_names_its_artefact_is_healed(converged: Stack, engine: Engine):
+def test_what_breaks_as_a_model_takes_its_name_is_healed(converged: Stack, engine: Engine):
     (fault,) = (fault for fault in FAULTS if fault.name == FAULT)
     verdict = try_fault(engine.client, converged, fault, 1)
     assert (verdict.missed, verdict.complaints) == ("", ())
-    assert "merge stack-guide resumes" in verdict.healing
     assert verdict.answered
+
+
+@pytest.mark.parametrize(("phase", "there"), [(Phase.NAMING, NAMES[0]), (Phase.NAMED, NAMES[1])])
+def test_a_container_is_held_as_it_names_its_artefact(
+    converged: Stack, engine: Engine, phase: Phase, there: str
+):
+    image = image_of(converged)
+    step = engine.client.containers.run(image, ["sh", "-ec", NAMING], init=True, detach=True)
+    holder = hold_naming(engine.client, image, step, phase)
+    try:
+        deadline = time.monotonic() + 60
+        while HELD not in holder.logs():
+            assert time.monotonic() < deadline, holder.logs()
+            time.sleep(0.1)
+        found = {name for name in NAMES if step.exec_run(["test", "-e", name]).exit_code == 0}
+        assert found == {there}
+        holder.remove(force=True)
+        assert step.wait(timeout=30)["StatusCode"] == 0
+    finally:
+        step.remove(force=True)
 
 
 def test_a_served_model_that_was_removed_is_told(converged: Stack, engine: Engine):
