@@ -20,9 +20,10 @@ class ImageRow:
     size: str = UNKNOWN
     digest: str = UNKNOWN
     packages: str = UNKNOWN
+    """How many of each kind, or why nobody can say."""
     sbom: str = ""
     """The bill of materials, from the page's folder; empty where there is none."""
-    problem: str = ""
+    is_gone: bool = False
 
 
 def image_rows(sight: HostSight, bills: Sequence[Bill]) -> Iterator[ImageRow]:
@@ -36,14 +37,14 @@ def image_rows(sight: HostSight, bills: Sequence[Bill]) -> Iterator[ImageRow]:
             digest=image.repo_digest or image.id,
             packages=_told(bill) if bill else UNKNOWN,
             sbom=bill.path if bill and not bill.problem else "",
-            problem=bill.problem if bill else "",
         )
     for reference in sight.missing_images:
-        yield ImageRow(reference=reference, problem=GONE)
+        yield ImageRow(reference=reference, packages=GONE, is_gone=True)
 
 
 def _told(bill: Bill) -> str:
-    """How many packages of each kind."""
+    if bill.problem:
+        return bill.problem
     told = {KINDS.get(kind, "other"): 0 for kind in (*KINDS, *bill.counts) if kind in bill.counts}
     for kind, count in bill.counts.items():
         told[KINDS.get(kind, "other")] += count
