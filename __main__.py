@@ -16,7 +16,13 @@ from planning.advice.advice import find_accelerator_advice, find_advice, find_ro
 from planning.advice.gpu_memory import estimates
 from planning.advice.outlook import outlook
 from planning.forecast.trainings import Trainings
-from planning.host import ask_about_host, ask_for_tokens, judge_host, tell_superseded
+from planning.host import (
+    ask_about_host,
+    ask_for_tokens,
+    judge_host,
+    tell_damaged,
+    tell_superseded,
+)
 from planning.pipeline import plan_pipeline
 from runtime.docker.connection import engine_address
 from runtime.host.look import HostLook
@@ -37,7 +43,9 @@ try:
     look = HostLook(settings.host.engine, owner, asks=not is_unseen, secrets=values)
     findings = look.findings(ask_about_host(settings, owner))
     plan = plan_pipeline(settings, owner=owner, facts=findings.facts)
-    tokens = look.tokens(ask_for_tokens(plan))
+    # A preview leaves everything as it lies, as an up does that comes to nothing.
+    checks = None if pulumi.runtime.is_dry_run() or findings.problems else pulumi.log.info
+    tokens = look.tokens(ask_for_tokens(plan), checks=checks)
     judge_host(settings, plan, findings, tokens, secrets=secrets.keys())
 except SettingsError as error:
     # An operator's mistake is told in words, without a stack trace.
@@ -53,6 +61,7 @@ def tell(lines: Iterable[object], log: Callable[[str], None] = pulumi.log.info) 
 facts, warn, has_api_key = findings.facts, pulumi.log.warn, "api_key" in secrets
 tell(find_advice(settings, facts, has_api_key=has_api_key, is_made=not tokens.missing), warn)
 tell(find_room_advice(settings, plan, facts, tokens), warn)
+tell(tell_damaged(plan, tokens), warn)
 trainings = Trainings(settings, plan, facts, tokens)
 tell([*outlook(settings, plan, facts, tokens, trainings), *tell_superseded(plan, tokens)])
 # The provider has a way of its own to an engine; one whose host is not known asks none.

@@ -1,10 +1,11 @@
 """Fetches a model from a hub into the cache: whole, checked, once.
 
-Usage: fetch_model.py PARAMETERS_JSON RECORD_JSON
+Usage: fetch_model.py PARAMETERS_JSON RECORD_JSON SUMS
 
 Several files are fetched at once. A connection that is cut is taken up where it was cut, and files
 that are complete are not fetched again by a later run. Then every file is compared with the size
-and the checksum that the hub tells. RECORD_JSON is written last: what was fetched, and its sums.
+and the checksum that the hub tells. Written last: RECORD_JSON, what was fetched, and SUMS, the sums
+of the files where they lie, as `sha256sum` checks them.
 
 Runs inside the LLaMA-Factory image.
 """
@@ -147,6 +148,11 @@ class Fetch:
             ],
         }
 
+    def sums(self, record: Mapping[str, Any]) -> str:
+        """The sums of a record's files, a line for each."""
+        snapshot = self._hub.snapshot(record["commit"])
+        return "".join(f"{each['sha256']}  {snapshot / each['name']}\n" for each in record["files"])
+
     def _ask(self) -> tuple[str, tuple[File, ...]]:
         commit, told = self._hub.tell()
         needed = set(needed_files([file.name for file in told], self._asked))
@@ -263,17 +269,19 @@ def nearest(path: Path) -> Path:
 
 def main(arguments: Sequence[str]) -> int:
     """The command line."""
-    if len(arguments) != 2:  # noqa: PLR2004 - the two files
-        say("error: usage: fetch_model.py PARAMETERS_JSON RECORD_JSON")
+    if len(arguments) != 3:  # noqa: PLR2004 - the three files
+        say("error: usage: fetch_model.py PARAMETERS_JSON RECORD_JSON SUMS")
         return 2
     try:
         asked = read_parameters(Path(arguments[0]))
-        record = Fetch(asked, hub_of(asked)).run()
+        fetch = Fetch(asked, hub_of(asked))
+        record = fetch.run()
     except FetchError as error:
         say(f"error: {error}")
         return 1
     text = json.dumps(record, indent=2, sort_keys=True) + "\n"
     Path(arguments[1]).write_text(text, encoding="utf-8")
+    Path(arguments[2]).write_text(fetch.sums(record), encoding="utf-8")
     say(f"{record['total_bytes'] / GB:.2f} GB of {record['repo']} are in the cache, checked")
     return 0
 

@@ -186,6 +186,20 @@ class Probe:
     """For an Ollama model: its manifest. Both are paths inside the container."""
     kept_manifest: str | None = None
     """Where the manifest is while another model has the name."""
+    identity: str = ""
+    """Of the work."""
+    reads: tuple[str, ...] = ()
+    """As `StepPlan.reads` has it."""
+
+    @property
+    def mount(self) -> Mount:
+        """The volume at its place in a container."""
+        return Mount(source=self.source, target=self.mounted_at)
+
+    @property
+    def artefact(self) -> PurePosixPath:
+        """The folder that the marker vouches for."""
+        return PurePosixPath(self.marker).parent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +213,8 @@ class TokenQuestions:
     """Containers that keep running, likewise."""
     training_records: Mount | None = None
     """The volume that they are kept in."""
+    reader: str = ""
+    """An image with Python, to read artefacts with."""
     kept_artefacts: KeptArtefactsStep | None = None
     """Says which artefacts an up will remove."""
 
@@ -211,6 +227,8 @@ class Tokens:
     """By name."""
     missing: tuple[str, ...] = ()
     """Steps whose work is not there."""
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with the work of some of them, by the step's name."""
     kept: tuple[str, ...] = ()
     """Steps of Ollama models that are kept while others have their names."""
     superseded: tuple[Artefact, ...] = ()

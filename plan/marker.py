@@ -31,6 +31,8 @@ class ArtefactMarker:
     """Vouches for the artefact: a step whose marker is gone gets another token, and runs again."""
     seconds: float | None = None
     """How long the container ran that completed it; None where nobody was there to see."""
+    has_sums: bool = False
+    """Whether it has a list of sums to be held against; not what an earlier version made."""
 
 
 @dataclass(frozen=True, kw_only=True)

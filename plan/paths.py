@@ -54,6 +54,18 @@ FETCHED = "fetched.json"
 MARKER = "complete.json"
 """File inside a finished artefact: see `plan.marker`."""
 
+SUMS = "SHA256SUMS"
+"""What a finished artefact says of every file in it but its marker, as `sha256sum` writes it."""
+
+SUMS_END = "# complete"
+"""Its last line: without it the list was cut off."""
+
+FETCHED_SUMS = "fetched.sha256"
+"""The same of the files that lie in the cache, as their hub told them."""
+
+CHECKPOINT = "checkpoint-"
+"""Begins the name of each folder that a training can be resumed from."""
+
 TRAINING_ARGUMENTS = "train.yaml"
 """What a training is told."""
 

@@ -52,6 +52,8 @@ class StepPlan:
 
     name: str
     """Unique on the engine; becomes the name of its container, where it has one."""
+    reads: tuple[str, ...] = ()
+    """Artefacts of other steps, or files in them, that its work begins with."""
 
 
 S_co = TypeVar("S_co", bound=StepPlan, covariant=True)

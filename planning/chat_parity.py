@@ -91,6 +91,7 @@ def plan_chat_encoding(
         name=around.name(model, "chat-encoding"),
         title=f"encode conversations as {model} was trained on them",
         identity=mark,
+        reads=encoding.weights.artefacts,
         container=Container(
             image=image.reference,
             command=then_complete(mark, f"python {program} {request} {result}"),

@@ -69,6 +69,7 @@ def plan_gguf_conversion(
         name=around.name(model, "gguf-conversion"),
         what=model,
         source=str(source.artefact),
+        reads=(str(source.artefact),),
         made_of=source.identity,
         mounts=(around.volumes.output.mount(),),
         around=around,
@@ -92,6 +93,7 @@ def plan_base_conversion(
         name=around.name(model, "base-gguf-conversion"),
         what=f"the base of {model}",
         source=source,
+        reads=weights.artefacts,
         made_of=weights.made_of,
         mounts=around.volumes.training_mounts,
         around=around,
@@ -104,6 +106,7 @@ def _plan(
     name: str,
     what: str,
     source: str,
+    reads: tuple[str, ...],
     made_of: object,
     mounts: tuple[Mount, ...],
     around: Surroundings,
@@ -117,6 +120,7 @@ def _plan(
         name=name,
         title=f"convert {what} to GGUF, {outtype}",
         identity=mark,
+        reads=reads,
         container=Container(
             image=image.reference,
             command=then_complete(

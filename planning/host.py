@@ -1,6 +1,7 @@
 """The look at the host: what to ask before the plan, which finished work to look for (H1-H3)."""
 
 from collections.abc import Iterator, Set
+from pathlib import PurePosixPath
 
 from plan import paths
 from plan.container import Mount
@@ -18,6 +19,7 @@ from plan.host import (
 from plan.owner import Owner
 from plan.pipeline import PipelinePlan
 from plan.problem import Problem, SettingsError
+from plan.step import ContainerStepPlan, DatasetRegistrationStep
 from planning.hub_model import hub_addresses, hub_model_of, hub_model_problems
 from planning.names import physical_names
 from planning.publication import registry_problems
@@ -81,9 +83,9 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
     registration = plan.dataset_registration
     return TokenQuestions(
         probes=(
-            _probe(registration.name, registration.mount, registration.marker),
+            _probe(registration, registration.mount, registration.marker),
             *(
-                _probe(step.name, plan.volumes.mounted_at(step.volume).mount(), str(step.marker))
+                _probe(step, plan.volumes.mounted_at(step.volume).mount(), step.marker)
                 for step in plan.container_steps
             ),
             *(
@@ -94,6 +96,9 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
                     marker=str(model.ollama_model.marker),
                     manifest=str(model.ollama_model.manifest),
                     kept_manifest=str(model.ollama_model.kept_manifest),
+                    identity=model.ollama_model.identity,
+                    # A model that was kept is made of nothing.
+                    reads=() if model.ollama_model.rollback_to else model.ollama_model.reads,
                 )
                 for model in plan.models
             ),
@@ -101,6 +106,7 @@ def ask_for_tokens(plan: PipelinePlan) -> TokenQuestions:
         images={image.role: image.reference for image in plan.images.all if image.is_built},
         services=tuple(service.name for service in plan.services),
         training_records=plan.volumes.output.mount(),
+        reader=plan.images.llamafactory.reference,
         kept_artefacts=plan.kept_artefacts,
     )
 
@@ -139,6 +145,13 @@ def _room_problems(settings: Settings, facts: HostFacts, tokens: Tokens) -> Iter
             f"{free:g} GB are free at the engine's data root",
             "Take a larger host, or lower the minimum if this stack needs less",
         )
+
+
+def tell_damaged(plan: PipelinePlan, tokens: Tokens) -> Iterator[str]:
+    """Which work an `up` makes again because it was damaged, in words."""
+    for step, fault in tokens.damaged.items():
+        name = step.removeprefix(f"{plan.stack}-")
+        yield f"{name} is damaged: {fault}. It is made again before anything reads it"
 
 
 def tell_superseded(plan: PipelinePlan, tokens: Tokens) -> Iterator[str]:
@@ -190,5 +203,14 @@ def _port(
     )
 
 
-def _probe(step: str, mount: Mount, marker: str) -> Probe:
-    return Probe(step=step, source=mount.source, mounted_at=mount.target, marker=marker)
+def _probe(
+    step: ContainerStepPlan | DatasetRegistrationStep, mount: Mount, marker: str | PurePosixPath
+) -> Probe:
+    return Probe(
+        step=step.name,
+        source=mount.source,
+        mounted_at=mount.target,
+        marker=str(marker),
+        identity=step.identity,
+        reads=step.reads,
+    )

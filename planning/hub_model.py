@@ -117,8 +117,10 @@ def plan_hub_model(
             image=around.images.llamafactory.reference,
             command=then_complete(
                 mark,
-                f"python {folder / PROGRAM} {folder / PARAMETERS} {folder / paths.FETCHED}",
+                f"python {folder / PROGRAM} {folder / PARAMETERS} {folder / paths.FETCHED} "
+                f"{folder / paths.FETCHED_SUMS}",
                 volume=paths.HF_CACHE,
+                known_sums=paths.FETCHED_SUMS,
             ),
             environment=hub_environment(mirrors),
             mounts=(around.volumes.hf_cache.mount(),),

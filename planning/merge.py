@@ -69,6 +69,7 @@ def plan_merge(
         encoding.identity if encoding else None,
     )
     folder = paths.partial(mark)
+    tokenizer = encoding.weights if encoding else None
     config = yaml.safe_dump(
         {**arguments, "export_dir": str(folder)}, sort_keys=False, allow_unicode=True
     )
@@ -77,6 +78,9 @@ def plan_merge(
         name=around.name(model, *([after] if after else []), "merge"),
         title=f"merge {after} into {model}" if after else f"merge {model}",
         identity=mark,
+        reads=tuple(
+            dict.fromkeys((*weights.artefacts, *(tokenizer.artefacts if tokenizer else ())))
+        ),
         container=Container(
             image=image.reference,
             command=then_complete(

@@ -1,7 +1,7 @@
 """One model: its steps, from base weights to GGUF, and how it is served."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from plan.container import Accelerator
@@ -183,6 +183,7 @@ def plan_model(
             chat=chat,
             encoded_in=encoded.artefact,
             evaluation=evaluation,
+            base=base_gguf,
         ),
     )
     # `llamafactory-cli api` scales positions as the export does, whatever training did, and sets
@@ -212,4 +213,5 @@ def _plan_base(
     weights = locate_weights(model.base_model, None, facts)
     if (hub_model := hub_model_of(model.base_model)) is None:
         return [], weights
-    return [plan_hub_model(hub_model, facts=facts, mirrors=mirrors, around=around)], weights
+    fetched = plan_hub_model(hub_model, facts=facts, mirrors=mirrors, around=around)
+    return [fetched], replace(weights, fetched_in=str(fetched.artefact))

@@ -26,10 +26,11 @@ def plan_ollama_model(
     chat: TrainedChat,
     encoded_in: PurePosixPath,
     evaluation: Evaluation | None = None,
+    base: ContainerStepPlan | None = None,
 ) -> OllamaModelStep:
     """The Ollama model of the GGUF file that step `gguf` left.
 
-    `encoded_in` as `plan_chat_parity` has it.
+    `encoded_in` as `plan_chat_parity` has it; `base` is what the evaluation compares it with.
     An evaluation is no part of its identity: another one is asked of the model that serves, which
     goes on serving.
     """
@@ -55,6 +56,7 @@ def plan_ollama_model(
     return OllamaModelStep(
         name=around.name(settings.name, "ollama-model"),
         identity=mark,
+        reads=(str(gguf.artefact), parity.encoding, *([str(base.artefact)] if base else [])),
         server=server,
         served_name=settings.served_name,
         modelfile=modelfile,

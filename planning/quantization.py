@@ -128,6 +128,7 @@ def plan_calibration_text(
         name=around.name(model, "calibration-text"),
         title=f"write what {model} was trained on as text",
         identity=mark,
+        reads=weights.artefacts,
         container=Container(
             image=image.reference,
             command=then_complete(mark, *commands),
@@ -157,6 +158,7 @@ def plan_importance_matrix(
         name=around.name(model, "importance-matrix"),
         title=f"measure which weights of {model} matter",
         identity=mark,
+        reads=(str(gguf.artefact), str(text.artefact)),
         container=Container(
             image=image.reference,
             command=then_complete(
@@ -192,6 +194,7 @@ def plan_quantization(
         name=around.name(model, "quantization"),
         title=f"quantize {model}: {name}",
         identity=mark,
+        reads=tuple(str(step.artefact) for step in (gguf, matrix) if step),
         container=Container(
             image=image.reference,
             command=then_complete(

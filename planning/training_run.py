@@ -17,7 +17,13 @@ from plan.step import ContainerStepPlan
 from planning.dataset_registration import DatasetPlan, render_dataset_info
 from planning.hub_model import hub_environment, proxy_environment
 from planning.images import extras_of
-from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment, then_complete
+from planning.step import (
+    BUNDLED_LIBGOMP,
+    IN_CONTAINER,
+    Surroundings,
+    offline_environment,
+    then_complete,
+)
 from planning.tokenizer_completion import RECIPE as COMPLETION_RECIPE
 from planning.tokenizer_completion import UPLOADS, complete_tokenizer
 from planning.trackers import plan_tracking
@@ -30,6 +36,7 @@ from stack_configs.settings.trackers import TrackersSettings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
 DEEPSPEED_CONFIG = "deepspeed.json"
+DROPPER = "drop_cut_checkpoints.py"
 MEDIA = "media"
 
 
@@ -143,6 +150,10 @@ def plan_training_run(
         name=around.name(model, settings.name),
         title=f"train {model}: {settings.stage}, {settings.finetuning_type}",
         identity=mark,
+        reads=(
+            *weights.artefacts,
+            *([str(reward_model.step.artefact)] if reward_model else []),
+        ),
         folder=name,
         container=Container(
             image=image.reference,
@@ -163,7 +174,10 @@ def plan_training_run(
             limits=around.limits,
         ),
         files=files,
-        uploads={} if yields_adapter else UPLOADS,
+        uploads={
+            DROPPER: f"{IN_CONTAINER}/{DROPPER}",
+            **({} if yields_adapter else UPLOADS),
+        },
         progress_log="trainer_log.jsonl",
         results="all_results.json",
         foretold_tokens=foretold_tokens,
@@ -198,18 +212,13 @@ def can_resume(settings: TrainingRunSettings) -> bool:
 def drop_what_cannot_be_resumed(folder: PurePosixPath, *, can_resume: bool) -> str:
     """A shell command that leaves the checkpoints that a killed run had finished, and no weights.
 
-    The trainer resumes from the newest checkpoint, complete or not, and writes trainer_state.json
-    last (huggingface/transformers#35782). LLaMA-Factory refuses a folder with weights and without
-    a checkpoint, which a kill while the result is written leaves. A run that cannot be resumed
-    begins again.
+    LLaMA-Factory refuses a folder with weights and without a checkpoint, which a kill while the
+    result is written leaves. A run that cannot be resumed begins again.
     """
     weights = f"rm -f {folder}/*.safetensors* {folder}/*.bin*"
     if not can_resume:
-        return f"{weights}; rm -rf {folder}/checkpoint-*"
-    return (
-        f"{weights}; for checkpoint in {folder}/checkpoint-*; do "
-        f'test -e "$checkpoint/{paths.TRAINER_STATE}" || rm -rf "$checkpoint"; done'
-    )
+        return f"{weights}; rm -rf {folder}/{paths.CHECKPOINT}*"
+    return f"{weights}; python {folder / DROPPER} {folder}"
 
 
 def _environment(settings: TrainingRunSettings) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from stack_configs.settings.training_runs import TrainingRunSettings
@@ -43,6 +44,8 @@ class Weights:
     """What training told the loader; of a whole model, what its files do not hold."""
     trained_length: int | None = None
     """Tokens that the positions were scaled for; None where `rope_scaling` is not in force."""
+    fetched_in: str | None = None
+    """Artefact of the step that fetched the model into the cache of its hub."""
     made_of: tuple[str, ...] = ()
     """What tells these weights from others: identities of the steps that made them, a commit, a
     digest."""
@@ -60,6 +63,12 @@ class Weights:
         )
 
     @property
+    def artefacts(self) -> tuple[str, ...]:
+        """The artefacts that hold them, as `StepPlan.reads` has it."""
+        held_in = (self.fetched_in or self.model, self.adapter)
+        return tuple(path for path in held_in if path and PurePosixPath(path).is_absolute())
+
+    @property
     def is_complete(self) -> bool:
         """Whether the files alone make the model: no argument changes vocabulary or positions."""
         return not any(key in self.loaded_with for key in WRITTEN_ARGUMENTS)
@@ -71,6 +80,7 @@ def adapted(before: Weights, settings: TrainingRunSettings, *, adapter: str, mar
         model=before.model,
         revision=before.revision,
         adapter=adapter,
+        fetched_in=before.fetched_in,
         loaded_with=_told_to_the_loader(before, settings),
         trained_length=settings.cutoff_len if "rope_scaling" in settings.arguments else None,
         made_of=(mark,),

@@ -15,10 +15,13 @@ from components import type_tokens
 from components.pipeline import FineTunePipeline, FineTunePipelineArgs
 from plan.codec import as_json, decode, encode
 from plan.host import Gpu, HostFacts, Tokens
+from plan.ollama_model import OllamaModelStep
 from plan.owner import Owner
 from plan.pipeline import PipelinePlan
 from plan.step import ContainerStepPlan, Noun, Request, ServiceStartStep, StepPlan
 from planning.host import ask_for_tokens
+from planning.hub_model import PARAMETERS
+from planning.hub_model import PROGRAM as FETCH
 from planning.pipeline import plan_pipeline
 from runtime.__main__ import ACTIONS, MODULES
 from runtime.program import Program
@@ -180,6 +183,29 @@ def test_every_step_of_a_plan_arrives_as_it_was_sent(plan: PipelinePlan) -> None
         sent = Request(engine=plan.engine, owner=plan.owner, step=step, token="t1")
         expected = dataclasses.replace(sent, step=as_kind(step, kind))
         assert over_the_wire(kind, encode(sent)) == expected, noun
+
+
+@for_every_environment
+def test_a_step_says_which_artefacts_it_begins_with(plan: PipelinePlan) -> None:
+    made = {str(step.artefact): step for step in plan.container_steps}
+    fetched = {
+        json.loads(step.files[PARAMETERS])["repo"]: artefact
+        for artefact, step in made.items()
+        if FETCH in step.uploads
+    }
+    for noun, step in steps(plan):
+        if not isinstance(step, ContainerStepPlan | OllamaModelStep):
+            continue
+        text = encode(dataclasses.replace(step, reads=()))
+        named = {path for path, other in made.items() if path in text and other != step}
+        if not isinstance(step, ContainerStepPlan) or FETCH not in step.uploads:
+            # Whoever loads a model by its name in the hub loads what was fetched.
+            named |= {artefact for repo, artefact in fetched.items() if repo in text}
+        told = {path for path in made for each in step.reads if each.startswith(path)}
+        assert told == named, noun
+        # What the operator has laid there himself is nobody's artefact.
+        others = [each for each in step.reads if not each.startswith(tuple(made))]
+        assert set(others) <= {"/app/output/mine"}, noun
 
 
 Deploy = Callable[[PipelinePlan], dict[str, Any]]

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from plan.codec import encode
 from plan.marker import ArtefactMarker, ServedModelMarker, read_artefact_marker
+from plan.paths import SUMS
 from plan.step import ContainerStepPlan
 from runtime.docker import archive, containers
 from runtime.docker.engine import Engine
@@ -30,7 +31,10 @@ class ArtefactMarkerFile:
     def vouch(self, container: str) -> None:
         """Give an artefact that another run began the token of this one."""
         found = self._read(container)
-        self._write(container, found, seconds=found.seconds if found else None)
+        # One that has lost its marker may still have them.
+        has_sums = found.has_sums if found else self._has_sums(container)
+        seconds = found.seconds if found else None
+        self._write(container, found, seconds=seconds, has_sums=has_sums)
 
     def tell_time(self, container: str) -> None:
         """Let the artefact say how long the container ran that has made it.
@@ -39,13 +43,20 @@ class ArtefactMarkerFile:
         """
         found = self._read(container)
         if found is not None and found.token == self._marker.token:
-            self._write(container, found, seconds=containers.run_seconds(self._engine, container))
+            seconds = containers.run_seconds(self._engine, container)
+            self._write(container, found, seconds=seconds, has_sums=found.has_sums)
 
     def _read(self, container: str) -> ArtefactMarker | None:
         return read_artefact_marker(archive.read_file(self._engine, container, self._path))
 
-    def _write(self, container: str, found: Marker | None, *, seconds: float | None) -> None:
-        marker = replace(self._marker, seconds=seconds)
+    def _has_sums(self, container: str) -> bool:
+        path = str(PurePosixPath(self._path).with_name(SUMS))
+        return archive.size_of(self._engine, container, path) is not None
+
+    def _write(
+        self, container: str, found: Marker | None, *, seconds: float | None, has_sums: bool
+    ) -> None:
+        marker = replace(self._marker, seconds=seconds, has_sums=has_sums)
         if marker != found:
             _put(self._engine, container, root=self._root, path=self._path, marker=marker)
 

@@ -1,6 +1,7 @@
-"""The one look at a host, before anything is planned. Starts nothing, leaves nothing behind."""
+"""The one look at a host, before anything is planned. Leaves nothing behind, and starts nothing but
+what reads artefacts that an `up` is about to build on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from plan.host import (
@@ -91,14 +92,18 @@ class HostLook:
         """Let go of the engine."""
         self._engine.close()
 
-    def tokens(self, questions: TokenQuestions) -> Tokens:
+    def tokens(
+        self, questions: TokenQuestions, *, checks: Callable[[str], None] | None = None
+    ) -> Tokens:
         """The token of all work that is there, and a new one for what is not.
 
-        Nothing where the engine was not asked, or did not answer.
+        Nothing where the engine was not asked, or did not answer. Where somebody hears what is
+        checked, the artefacts that missing work begins with are held against their sums, and what
+        is damaged is set aside: see `runtime.host.verification`. Else all is left as it lies.
         """
         if self._snapshot is None:
             return Tokens()
-        return find_tokens(self._engine, self._snapshot, self._owner, questions)
+        return find_tokens(self._engine, self._snapshot, self._owner, questions, checks=checks)
 
 
 def _gigabytes(count: int | None) -> float | None:

@@ -6,7 +6,7 @@ command again, and the program writes that token into the marker it leaves.
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -24,6 +24,8 @@ from runtime.failure import MissingError
 from runtime.host.place import Place, is_there, look_into, mounting
 from runtime.host.snapshot import Snapshot
 from runtime.host.superseded import find_superseded
+from runtime.host.verification import find_damaged
+from runtime.serving.layers import fault_of, layer_sizes, layers_of
 from runtime.steps.gpu_memory import has_made_room
 
 
@@ -35,13 +37,32 @@ class _Work:
     """Empty where its step must run all the same."""
     is_kept: bool = False
     """Whether it is a model that another one has superseded."""
+    has_sums: bool = False
+    """Whether it says what its files have to be."""
+    fault: str | None = None
+    """What is wrong with it; its step must run then."""
 
 
 def find_tokens(
-    engine: Engine, snapshot: Snapshot, owner: Owner, questions: TokenQuestions
+    engine: Engine,
+    snapshot: Snapshot,
+    owner: Owner,
+    questions: TokenQuestions,
+    *,
+    checks: Callable[[str], None] | None = None,
 ) -> Tokens:
-    """The token of everything that is there, and a new one for what is not."""
+    """The token of everything that is there, and a new one for what is not.
+
+    `checks` as `HostLook.tokens` has it.
+    """
     work, records = _look_for_work(engine, snapshot, owner, questions)
+    damaged = {step: found.fault for step, found in work.items() if found and found.fault}
+    work |= dict.fromkeys(damaged)
+    if checks is not None:
+        there = {step: found.has_sums for step, found in work.items() if found is not None}
+        set_aside = find_damaged(engine, snapshot, owner, questions, there, say=checks)
+        work |= dict.fromkeys(set_aside)
+        damaged |= set_aside
     images = in_parallel(
         [partial(_image_token, engine, image) for image in questions.images.values()]
     )
@@ -51,6 +72,7 @@ def find_tokens(
             for step, found in work.items()
         },
         missing=tuple(step for step, found in work.items() if found is None),
+        damaged=damaged,
         kept=tuple(step for step, found in work.items() if found and found.is_kept),
         superseded=find_superseded(engine, snapshot, owner, questions.kept_artefacts),
         images=dict(zip(questions.images, images, strict=True)),
@@ -113,9 +135,15 @@ def _look_for_work(
                 for place, asked in looks.items()
             ]
         )
+        sizes = in_parallel(
+            [
+                partial(_layers_at, engine, place, asked, files)
+                for (place, asked), files in zip(looks.items(), found, strict=True)
+            ]
+        )
     work = {
-        probe.step: _work(probe, files)
-        for asked, files in zip(looks.values(), found, strict=True)
+        probe.step: _work(probe, files, layers)
+        for asked, files, layers in zip(looks.values(), found, sizes, strict=True)
         for probe in asked
     }
     records = [
@@ -156,11 +184,20 @@ def _files_at(
     }
 
 
-def _work(probe: Probe, files: Mapping[str, bytes]) -> _Work | None:
+def _layers_at(
+    engine: Engine, place: Place, probes: Sequence[Probe], files: Mapping[str, bytes]
+) -> Mapping[str, int]:
+    """Bytes of the layers of served models that are there."""
+    manifests = [files.get(probe.manifest) for probe in probes if probe.manifest]
+    wanted = [digest for manifest in manifests for digest in layers_of(manifest)]
+    return layer_sizes(engine, place.container, wanted, is_running=place.is_running)
+
+
+def _work(probe: Probe, files: Mapping[str, bytes], layers: Mapping[str, int]) -> _Work | None:
     content = files.get(probe.marker)
     if probe.manifest is None:
         marker = read_artefact_marker(content)
-        return None if marker is None else _Work(token=marker.token)
+        return None if marker is None else _Work(token=marker.token, has_sums=marker.has_sums)
     served = read_served_marker(content)
     if served is None:
         return None
@@ -172,5 +209,7 @@ def _work(probe: Probe, files: Mapping[str, bytes]) -> _Work | None:
     ]
     if not lies_at:
         return None
-    is_kept = probe.manifest not in lies_at
-    return _Work(token="" if is_kept else served.token, is_kept=is_kept)
+    if probe.manifest not in lies_at:
+        return _Work(token="", is_kept=True)
+    fault = fault_of(layers_of(files[probe.manifest]), layers)
+    return _Work(token=served.token, fault=fault)

@@ -27,8 +27,11 @@ from runtime.program import say
 from runtime.progress.progress import QUIET_SECONDS, size
 from runtime.publication.model_card import written
 from runtime.publication.registry import MANIFEST_TYPE, RegistryClient, Source
+from runtime.serving.layers import damaged_layers
 
 KIND = PublicationStep
+CHECK_SECONDS = 3600
+"""For reading every layer once, from a slow disk."""
 WEIGHTS_TYPE = "application/vnd.ollama.image.model"
 
 
@@ -86,6 +89,15 @@ class _Publication:
     def _push(self, layers: Sequence[Mapping[str, Any]], sources: Mapping[str, Source]) -> None:
         """Send the layers that are missing."""
         missing = [layer for layer in layers if not self._registry.has(layer["digest"])]
+        stored = [layer["digest"] for layer in missing if layer["mediaType"] != CARD_TYPE]
+        if damaged := damaged_layers(
+            self._engine, self._step.server, stored, seconds=CHECK_SECONDS
+        ):
+            raise StepError(
+                f"{self._step.served_name} is not published: {damaged[0]} in Ollama's store is "
+                f"damaged. Remove it (docker exec {self._step.server} rm "
+                f"{ollama_blob(damaged[0])}), then run `pulumi up` again, which makes it again"
+            )
         total = sum(layer["size"] for layer in missing)
         say(
             f"{self._title}: sending {len(missing)} of {len(layers)} layers, {size(total)}, to "

@@ -144,9 +144,8 @@ def _ask_base(
     name = candidate_name(owner.stack, f"{step.identity}-base")
     title = f"evaluate {step.served_name}"
     ollama = Ollama(engine, step.server, title=title, seconds=step.deadline_seconds)
-    ollama.put_modelfile(name, modelfile)
     try:
-        ollama.create(name, quantize)
+        ollama.create(name, modelfile, quantize)
         return _ask(engine, step, evaluation, "base", name)
     finally:
         with suppress(StepError, Interrupted):

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from plan.marker import ServedModelMarker
 from plan.ollama_model import OllamaModelStep, kept_name
 from plan.paths import OLLAMA_STORE, evaluation_record, ollama_manifest, served_marker
+from runtime.docker import archive
 from runtime.docker.engine import Engine
 from runtime.docker.marker_files import write_marker
 from runtime.program import say
+from runtime.serving.layers import layers_of
 from runtime.serving.ollama import Ollama
 from runtime.serving.store import read_markers, serves
 
@@ -30,6 +32,13 @@ def keep_served(
         and marker.stack == stack
     ]
     if not own or not step.keep:
+        return False
+    manifest = archive.read_file(engine, step.server, str(step.manifest))
+    if damaged := ollama.damaged_layers(layers_of(manifest)):
+        say(
+            f"serve {step.served_name}: the model that served before does not stay: in Ollama's "
+            f"store {damaged[0]} is damaged"
+        )
         return False
     marker = max(own, key=lambda each: bool(each.superseded))
     name = kept_name(step.served_name, marker.identity)

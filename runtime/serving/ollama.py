@@ -4,11 +4,11 @@ import json
 import secrets
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from plan.paths import OLLAMA_STORE, SERVER_REQUESTS
+from plan.paths import OLLAMA_STORE, SERVER_REQUESTS, ollama_blob
 from runtime.docker import archive
 from runtime.docker.engine import Engine
 from runtime.docker.execution import TIMED_OUT, Execution, execute
@@ -16,6 +16,7 @@ from runtime.failure import StepError
 from runtime.program import say
 from runtime.progress.diagnosis import explain
 from runtime.progress.progress import CommandWords, clean
+from runtime.serving.layers import damaged_layers
 
 PATIENCE_SECONDS = 60.0
 RETRY_SECONDS = 0.5
@@ -64,13 +65,9 @@ class Ollama:
             time.sleep(RETRY_SECONDS)
         return [line.split()[0] for line in listed.output.splitlines()[1:] if line.strip()]
 
-    def put_modelfile(self, model: str, modelfile: str) -> None:
-        """Put the Modelfile of a model to where `create` takes it from."""
-        name = _modelfile(model).name
-        self._put({name: modelfile.encode()})
-
-    def create(self, model: str, quantize: str | None) -> None:
+    def create(self, model: str, modelfile: str, quantize: str | None) -> None:
         """Make a model from its Modelfile, telling how it goes."""
+        self._put({_modelfile(model).name: modelfile.encode()})
         how = ["--quantize", quantize] if quantize else []
         words = CommandWords()
 
@@ -148,8 +145,16 @@ class Ollama:
         listed = self._execute(["ls", "-1", "--", folder])
         return [] if listed.exit_code else listed.output.split()
 
+    def damaged_layers(self, digests: Collection[str]) -> list[str]:
+        """Those that are not what their names say. Reads every byte of them."""
+        return damaged_layers(self._engine, self._server, digests, seconds=self._left())
+
+    def remove_layers(self, digests: Iterable[str]) -> None:
+        """Remove damaged layers: `create` takes one that is there for what its name says."""
+        self.remove_folders([str(ollama_blob(digest)) for digest in digests])
+
     def remove_folders(self, folders: Sequence[str]) -> None:
-        """Remove folders, or files, of the store that are not Ollama's own."""
+        """Remove folders, or files, of the store."""
         if folders:
             command = ["rm", "-rf", "--", *folders]
             self._demand(self._execute(command), command)

@@ -9,6 +9,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from plan.evaluation import EvaluationSummary
@@ -22,6 +23,7 @@ from runtime.docker.marker_files import write_marker
 from runtime.failure import StepError
 from runtime.program import Interrupted, say
 from runtime.serving.kept import as_output, keep_served, prune_kept
+from runtime.serving.layers import all_layers, fault_of, layers_of
 from runtime.serving.ollama import Ollama
 from runtime.serving.parity import Encoding, compare, read_encoding
 from runtime.serving.smoke_prompts import ask_smoke_prompts
@@ -66,13 +68,13 @@ class _Serving:
     def converge(self) -> OllamaModelResult:
         """What serves, and what is kept beside it."""
         step, found = self._step, self._marker()
-        if found is not None and found.manifest_digest == self._served:
+        if found is not None and found.manifest_digest == self._served and not self._is_cut:
             marker = self._evaluated_in_place(found)
             if found.superseded:
                 # Something broke off after it had got the name under which it was to be kept.
                 with contextlib.suppress(StepError):
                     self._ollama.remove([found.model])
-        elif found is not None and self._digest(found.manifest) == found.manifest_digest:
+        elif found is not None and self._is_kept(found):
             marker = self._taken_from_kept(found)
         elif step.rollback_to is not None:
             raise StepError(
@@ -112,15 +114,40 @@ class _Serving:
         content = archive.read_file(self._engine, self._step.server, str(manifest))
         return None if content is None else hashlib.sha256(content).hexdigest()
 
+    @cached_property
+    def _is_cut(self) -> bool:
+        """Whether what has the name lacks a part of a layer, or a whole one."""
+        layers = self._layers(self._step.manifest)
+        if not layers:
+            return False
+        fault = fault_of(layers, all_layers(self._engine, self._step.server))
+        if fault is not None:
+            say(f"{self._title}: {fault}")
+        return fault is not None
+
+    def _is_kept(self, marker: ServedModelMarker) -> bool:
+        """Whether a superseded model is there, and every byte of it as it was."""
+        if self._served == marker.manifest_digest:
+            return False
+        if self._digest(marker.manifest) != marker.manifest_digest:
+            return False
+        damaged = self._ollama.damaged_layers(self._layers(marker.manifest))
+        for digest in damaged:
+            say(f"{self._title}: {digest} of the kept model {marker.model} is damaged")
+        return not damaged
+
+    def _layers(self, manifest: PurePosixPath | str) -> dict[str, int]:
+        return layers_of(archive.read_file(self._engine, self._step.server, str(manifest)))
+
     @property
     def _before(self) -> str:
         """What is served when this model does not come to be."""
         name = self._step.served_name
-        return (
-            f"Nothing is served as {name} yet."
-            if self._served is None
-            else f"The {name} served before goes on answering."
-        )
+        if self._served is None:
+            return f"Nothing is served as {name} yet."
+        if self._is_cut:
+            return f"What is served as {name} is damaged."
+        return f"The {name} served before goes on answering."
 
     def _evaluated_in_place(self, marker: ServedModelMarker) -> ServedModelMarker:
         """Of a model that has its name: another evaluation is asked of it, and takes nothing down.
@@ -148,9 +175,8 @@ class _Serving:
         say(f"{self._title}: creating it as {candidate}")
         ollama.wait_until_it_answers()
         encoding = self._encoding()
-        ollama.put_modelfile(candidate, _written(step.modelfile, encoding))
         try:
-            ollama.create(candidate, step.quantize)
+            self._create(candidate, _written(step.modelfile, encoding))
             parity: dict[str, str] = {}
             if step.chat_parity is not None and encoding is not None:
                 parity = compare(ollama, candidate, step.chat_parity, encoding)
@@ -158,7 +184,7 @@ class _Serving:
             answers = ask_smoke_prompts(ollama, step, candidate, before=self._before)
             digest = self._digest(ollama_manifest(candidate)) or ""
             # The same model under another identity: it need not be better than itself.
-            served = None if digest == self._served else self._served
+            served = None if digest == self._served or self._is_cut else self._served
             evaluation = self._evaluation(candidate, None, served=served)
             self._take_name(candidate, digest)
         except (StepError, Interrupted):
@@ -176,6 +202,21 @@ class _Serving:
             evaluation=evaluation,
             seconds=round(time.monotonic() - began, 1),
         )
+
+    def _create(self, candidate: str, modelfile: str) -> None:
+        """Make the candidate. A layer that is there becomes part of it as it is: what is damaged
+        has to go, and is made again."""
+        step, ollama = self._step, self._ollama
+        served = self._layers(step.manifest)
+        there = all_layers(self._engine, step.server)
+        cut = [digest for digest in served if there.pop(digest, None) != served[digest]]
+        ollama.remove_layers(cut)
+        ollama.create(candidate, modelfile, step.quantize)
+        shared = self._layers(ollama_manifest(candidate)).keys() & there.keys()
+        if damaged := ollama.damaged_layers(shared):
+            say(f"{self._title}: {damaged[0]} in Ollama's store is damaged: it is made again")
+            ollama.remove_layers(damaged)
+            ollama.create(candidate, modelfile, step.quantize)
 
     def _encoding(self) -> Encoding | None:
         parity = self._step.chat_parity

@@ -65,6 +65,7 @@ class ContainerStepWork:
             step=request.step.name,
             stack=request.owner.stack,
             token=request.token,
+            has_sums=True,
         )
         self._marker = ArtefactMarkerFile(engine, request.step, marker)
         self._secrets = {

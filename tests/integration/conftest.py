@@ -11,9 +11,11 @@ from typing import Any, cast
 import docker
 import pytest
 
+from plan import labels
 from plan.host import HostFacts
 from plan.image import ImagesPlan
 from planning.images import plan_images
+from runtime import damage
 from stack_configs.settings.loader import parse_settings
 from tests.integration.browser import Browser
 from tests.integration.stack import LABEL, PROJECT, Stack
@@ -48,10 +50,25 @@ class Engine:
         return {str(network.name) for network in found}
 
     def started_since(self, stack: Stack, moment: float) -> list[str]:
-        """Names of the stack's containers that were started since, in order."""
+        """Names of the stack's containers that were started since, in order.
+
+        Those that hold artefacts against their sums are not counted: see `checks_since`.
+        """
+        return [
+            attributes["name"]
+            for attributes in self._started(stack, moment)
+            if attributes.get(labels.STEP) != damage.STEP
+        ]
+
+    def checks_since(self, stack: Stack, moment: float) -> int:
+        """How often artefacts were held against their sums."""
+        steps = [attributes.get(labels.STEP) for attributes in self._started(stack, moment)]
+        return steps.count(damage.STEP)
+
+    def _started(self, stack: Stack, moment: float) -> list[dict[str, str]]:
         time.sleep(EVENT_SECONDS)
         return [
-            event["Actor"]["Attributes"]["name"]
+            event["Actor"]["Attributes"]
             for event in list(self._starts)
             if event["timeNano"] / 1e9 >= moment
             and event["Actor"]["Attributes"].get(LABEL) == stack.physical_name

@@ -77,7 +77,10 @@ class Bench:
         programs = {name: (PROJECT / file).read_bytes() for name, file in UPLOADS.items()}
         container = self.engine.client.containers.create(
             self.image,
-            ["python", "/tmp/fetch_model.py", "/tmp/parameters.json", "/tmp/fetched.json"],
+            [
+                *("python", "/tmp/fetch_model.py", "/tmp/parameters.json"),
+                *("/tmp/fetched.json", "/tmp/fetched.sha256"),
+            ],
             environment={**self._patience(), **environment},
             volumes={self.cache: {"bind": str(HF_CACHE), "mode": "rw"}},
         )

@@ -219,7 +219,7 @@ class TestSteps:
         for step in plan_with().models[0].steps:
             shell, flags, script = step.container.command
             assert (shell, flags) == ("sh", "-ec")
-            assert script.endswith(f"else mv -T {step.partial} {step.artefact}; fi")
+            assert script.endswith(f"mv -T {step.partial} {step.artefact}; fi")
             assert str(step.partial).startswith(str(step.artefact))
 
     def test_every_name_of_the_engine_is_there_once(self, plan_with: PlanWith) -> None:

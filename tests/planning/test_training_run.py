@@ -1,7 +1,10 @@
 """The YAML that `llamafactory-cli train` gets, as its own loader reads it (T2-T8)."""
 
 import json
+import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,8 +18,9 @@ from plan.container import GIB
 from plan.paths import RUNS
 from plan.pipeline import PipelinePlan
 from plan.step import ContainerStepPlan
+from planning.step import IN_CONTAINER, PROJECT
 from planning.training_arguments import deepspeed_config, render_arguments
-from planning.training_run import can_resume, drop_what_cannot_be_resumed, with_media
+from planning.training_run import DROPPER, can_resume, drop_what_cannot_be_resumed, with_media
 from planning.weights import Weights
 from stack_configs.settings.training_runs import TrainingRunSettings
 from tests.planning.conftest import step_of
@@ -283,12 +287,20 @@ class TestResuming:
     def left(self, folder: Path, *, can_resume: bool = True) -> list[str]:
         for name, file in (("20", "trainer_state.json"), ("40", "model.safetensors")):
             (folder / f"checkpoint-{name}").mkdir()
-            (folder / f"checkpoint-{name}" / file).touch()
+            (folder / f"checkpoint-{name}" / file).write_text("{}")
         for name in ("trainer_log.jsonl", "train.yaml"):
             (folder / name).touch()
-        script = drop_what_cannot_be_resumed(PurePosixPath(folder), can_resume=can_resume)
-        subprocess.run(["sh", "-ec", script], check=True)
+        self.drop(folder, can_resume=can_resume)
         return sorted(path.name for path in folder.iterdir())
+
+    def drop(self, folder: Path, *, can_resume: bool = True) -> None:
+        """As the container begins, with the program beside the work."""
+        program = folder / DROPPER
+        shutil.copy(PROJECT / IN_CONTAINER / DROPPER, program)
+        script = drop_what_cannot_be_resumed(PurePosixPath(folder), can_resume=can_resume)
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        subprocess.run(["sh", "-ec", script], check=True, env={**os.environ, "PATH": path})
+        program.unlink()
 
     def test_a_checkpoint_that_a_kill_left_half_written_is_dropped(self, tmp_path: Path) -> None:
         assert self.left(tmp_path) == ["checkpoint-20", "train.yaml", "trainer_log.jsonl"]
@@ -322,13 +334,14 @@ class TestResuming:
         assert "pissa" not in train().container.command[-1]
 
     def test_a_first_run_has_nothing_to_drop(self, tmp_path: Path) -> None:
-        script = drop_what_cannot_be_resumed(PurePosixPath(tmp_path), can_resume=True)
-        subprocess.run(["sh", "-ec", script], check=True)
+        self.drop(tmp_path)
         assert list(tmp_path.iterdir()) == []
 
     def test_it_is_dropped_before_the_training_begins(self, train: Train) -> None:
-        script = train().container.command[-1]
-        assert script.index("trainer_state.json") < script.index("llamafactory-cli train")
+        run = train()
+        assert DROPPER in run.uploads
+        script = run.container.command[-1]
+        assert script.index(DROPPER) < script.index("llamafactory-cli train")
 
 
 class TestMedia:

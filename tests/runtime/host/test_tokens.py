@@ -1,6 +1,8 @@
 """Tokens: work, images and services that are there keep theirs, what is gone gets a new one."""
 
+import hashlib
 import io
+import json
 import tarfile
 from contextlib import closing
 from dataclasses import replace
@@ -13,7 +15,9 @@ from plan import labels
 from plan.codec import encode
 from plan.container import Mount
 from plan.host import HostQuestions, Probe, TokenQuestions, Tokens
+from plan.marker import ServedModelMarker
 from plan.owner import Owner
+from plan.paths import OLLAMA_BLOBS
 from plan.training_record import TrainingRecord
 from runtime.host.look import HostLook
 from tests.runtime.conftest import IMAGE, TOKEN, Bench
@@ -121,6 +125,51 @@ class TestSteps:
         assert steps(bench, questions, served).missing == ("s",)
         bench.shell("rm /app/output/manifest")
         assert steps(bench, questions, served).missing == ("s",)
+
+    @pytest.mark.parametrize("command", [None, ["sleep", "600"]])
+    def test_a_served_model_that_lacks_a_part_of_a_layer_is_made_again(
+        self, bench: Bench, questions: HostQuestions, command: list[str] | None
+    ):
+        layer = f"sha256:{hashlib.sha256(b'weights').hexdigest()}"
+        told = {"digest": layer, "size": 7}
+        manifest = json.dumps({"layers": [told], "config": told})
+        served = ServedModelMarker(
+            identity="f1",
+            step="s",
+            model="guide:latest",
+            manifest="/root/.ollama/manifest",
+            manifest_digest=hashlib.sha256(manifest.encode()).hexdigest(),
+            token="t1",
+        )
+        store, blob = "/root/.ollama", OLLAMA_BLOBS / layer.replace(":", "-")
+
+        def shell(script: str) -> None:
+            bench.shell(script, target=store)
+
+        shell(
+            f"mkdir -p {OLLAMA_BLOBS}; printf '%s' '{manifest}' > {store}/manifest; "
+            f"printf '%s' '{encode(served)}' > {store}/m.json; printf weights > {blob}"
+        )
+        if command:
+            bench.client.containers.run(
+                IMAGE,
+                command,
+                detach=True,
+                init=True,
+                network_mode="none",
+                volumes={bench.volume: {"bind": store, "mode": "rw"}},
+                labels=bench.owner.labels,
+            )
+        asked = probe(
+            bench, mounted_at=store, marker=f"{store}/m.json", manifest=f"{store}/manifest"
+        )
+        assert steps(bench, questions, asked).steps == {"s": "t1"}
+        for harm in (f"truncate -s 3 {blob}", f"rm {blob}"):
+            shell(harm)
+            found = steps(bench, questions, asked)
+            assert found.missing == ("s",)
+            assert found.steps["s"] != "t1"
+            assert layer in found.damaged["s"]
 
     def test_a_directory_of_the_host_is_looked_into_as_well(
         self, bench: Bench, questions: HostQuestions, tmp_path: Path
