@@ -209,10 +209,10 @@ class _Serving:
         step, ollama = self._step, self._ollama
         served = self._layers(step.manifest)
         there = all_layers(self._engine, step.server)
-        cut = [digest for digest in served if there.pop(digest, None) != served[digest]]
+        cut = {digest for digest in served if there.get(digest) != served[digest]}
         ollama.remove_layers(cut)
         ollama.create(candidate, modelfile, step.quantize)
-        shared = self._layers(ollama_manifest(candidate)).keys() & there.keys()
+        shared = self._layers(ollama_manifest(candidate)).keys() & (there.keys() - cut)
         if damaged := ollama.damaged_layers(shared):
             say(f"{self._title}: {damaged[0]} in Ollama's store is damaged: it is made again")
             ollama.remove_layers(damaged)

@@ -8,6 +8,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -301,4 +302,27 @@ class TestStory:
         story.repository.push({**story.files, "README.md": b"A newer one.\n"})
         started = story.up()
         assert [name for name in started if name != "ollama-server"] == [FETCH, *TRAINED]
+        assert story.answers()
+
+    @pytest.mark.nightly
+    def test_a_file_that_was_damaged_in_the_cache_is_fetched_again_before_it_is_trained_on(
+        self, story: Story, image: str
+    ) -> None:
+        flip = (
+            "import glob; (path,) = glob.glob('/root/.cache/huggingface/hub/*/snapshots/*/"
+            "model.safetensors')[:1]; file = open(path, 'r+b'); file.seek(-1, 2); "
+            "byte = file.read(1)[0]; file.seek(-1, 2); file.write(bytes([byte ^ 1]))"
+        )
+        story.engine.client.containers.run(
+            image,
+            ["python", "-c", flip],
+            volumes=[f"{story.stack.physical_name}-hf-cache:{HF_CACHE}"],
+            network_mode="none",
+            remove=True,
+        )
+        story.stack.run["learning_rate"] = 0.0031
+        story.hub.seen.clear()
+        assert story.up() == [FETCH, *TRAINED]
+        fetched = {PurePosixPath(each.path).name for each in story.hub.fetched()}
+        assert fetched == {"model.safetensors"}
         assert story.answers()

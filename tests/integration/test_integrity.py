@@ -1,12 +1,13 @@
 """What was damaged is found before anything is made of it, and made again.
 
 One story on one stack: bytes are flipped and cut off where artefacts and layers lie, and one `up`
-heals, while the model goes on answering. Takes about a minute; what is marked `nightly`, another.
+heals, while the model goes on answering. Takes half a minute; what is marked `nightly`, some more.
 """
 
 import json
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +135,6 @@ def story(
 
 
 class TestArtefacts:
-    def test_where_nothing_is_made_nothing_is_read(self, story: Story):
-        update = story.up()
-        assert set(update.changes) == {"same"}
-        assert (story.started, story.checks) == ([], 0)
-
     def test_a_merged_weight_that_was_flipped_is_merged_again_before_it_is_converted(
         self, story: Story
     ):
@@ -148,8 +144,11 @@ class TestArtefacts:
         assert "merge is damaged: model.safetensors has other bytes" in update.output
         assert story.started == ["merge", "gguf-conversion"]
         assert story.answers()
+        # Where nothing is made nothing is read.
         assert set(story.up().changes) == {"same"}
+        assert (story.started, story.checks) == ([], 0)
 
+    @pytest.mark.nightly
     def test_a_gguf_that_was_cut_is_converted_again_before_it_is_served(self, story: Story):
         story.harm("gguf-conversion", "model.gguf", "cut")
         story.parameters["temperature"] = 0.01
@@ -158,6 +157,7 @@ class TestArtefacts:
         assert story.started == ["gguf-conversion"]
         assert story.answers()
 
+    @pytest.mark.nightly
     def test_the_chain_begins_again_at_the_last_good_step(self, story: Story):
         story.harm("sft", "adapter_model.safetensors", "flip")
         story.harm("merge", "config.json", "cut")
@@ -181,7 +181,7 @@ class TestArtefacts:
 
 
 class TestLayers:
-    @pytest.mark.parametrize("how", ["cut", "flip"])
+    @pytest.mark.parametrize("how", ["cut", pytest.param("flip", marks=pytest.mark.nightly)])
     def test_a_damaged_layer_is_made_again(self, story: Story, how: str):
         assert story.layer("stack-guide:latest", "look")
         assert not story.layer("stack-guide:latest", how)
@@ -191,9 +191,8 @@ class TestLayers:
         update = story.up()
         assert "in Ollama's store" in update.output
         assert story.started == []
-        assert story.layer("stack-guide:latest", "look")
+        assert story.layer("stack-guide:latest", "look"), update.output
         assert story.answers()
-        assert set(story.up().changes) == {"same"}
 
     @pytest.mark.nightly
     def test_a_damaged_model_is_neither_kept_nor_gone_back_to(self, story: Story):
@@ -219,20 +218,16 @@ class TestLayers:
 
 @pytest.mark.nightly
 class TestCheckpoints:
-    @pytest.mark.parametrize(
-        ("name", "harm"), [("optimizer.pt", "cut"), ("adapter_model.safetensors", "cut")]
-    )
-    def test_a_training_resumes_from_the_last_one_that_is_whole(
-        self, story: Story, name: str, harm: str
-    ):
-        story.harm("sft", f"checkpoint-60/{name}", harm)
+    @pytest.mark.parametrize("name", ["optimizer.pt", "adapter_model.safetensors"])
+    def test_a_training_resumes_from_the_last_one_that_is_whole(self, story: Story, name: str):
+        story.harm("sft", f"checkpoint-60/{name}", "cut")
         story.harm("sft", "", "undo")
         update = story.up()
         assert "resumes from what an interrupted run left" in update.output
         assert story.started == ["sft"]
         log = story.harm("sft", "trainer_log.jsonl", "read").splitlines()
         steps = [json.loads(line)["current_steps"] for line in log]
-        # After checkpoint-40 come twenty steps, which were made once more.
-        assert steps[-20:] == list(range(41, 61))
+        *_, resumed_at = [step for before, step in pairwise(steps) if step < before]
+        assert resumed_at == 41
         assert story.harm("sft", "checkpoint-60/trainer_state.json", "read")
         assert story.answers()

@@ -160,8 +160,8 @@ class TestSteps:
                 volumes={bench.volume: {"bind": store, "mode": "rw"}},
                 labels=bench.owner.labels,
             )
-        asked = probe(
-            bench, mounted_at=store, marker=f"{store}/m.json", manifest=f"{store}/manifest"
+        asked = replace(
+            probe(bench, mounted_at=store, manifest=f"{store}/manifest"), marker=f"{store}/m.json"
         )
         assert steps(bench, questions, asked).steps == {"s": "t1"}
         for harm in (f"truncate -s 3 {blob}", f"rm {blob}"):

@@ -51,6 +51,7 @@ class TestConverge:
             "step": f"{bench.stack}-sft",
             "stack": bench.stack,
             "token": "t1",
+            "has_sums": True,
         }
 
     def test_one_that_nobody_could_listen_to_tells_where_it_came_to(self, bench: Bench):
