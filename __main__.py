@@ -16,13 +16,7 @@ from planning.advice.advice import find_accelerator_advice, find_advice, find_ro
 from planning.advice.gpu_memory import estimates
 from planning.advice.outlook import outlook
 from planning.forecast.trainings import Trainings
-from planning.host import (
-    ask_about_host,
-    ask_for_tokens,
-    judge_host,
-    tell_damaged,
-    tell_superseded,
-)
+from planning.host import ask_about_host, ask_for_tokens, judge_host, tell_work
 from planning.pipeline import plan_pipeline
 from runtime.docker.connection import engine_address
 from runtime.host.look import HostLook
@@ -61,9 +55,8 @@ def tell(lines: Iterable[object], log: Callable[[str], None] = pulumi.log.info) 
 facts, warn, has_api_key = findings.facts, pulumi.log.warn, "api_key" in secrets
 tell(find_advice(settings, facts, has_api_key=has_api_key, is_made=not tokens.missing), warn)
 tell(find_room_advice(settings, plan, facts, tokens), warn)
-tell(tell_damaged(plan, tokens), warn)
 trainings = Trainings(settings, plan, facts, tokens)
-tell([*outlook(settings, plan, facts, tokens, trainings), *tell_superseded(plan, tokens)])
+tell([*outlook(settings, plan, facts, tokens, trainings), *tell_work(plan, tokens)])
 # The provider has a way of its own to an engine; one whose host is not known asks none.
 engine: Any = pulumi.UNKNOWN if is_unseen else engine_address(plan.engine)
 pipeline = FineTunePipeline(

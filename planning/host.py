@@ -147,15 +147,12 @@ def _room_problems(settings: Settings, facts: HostFacts, tokens: Tokens) -> Iter
         )
 
 
-def tell_damaged(plan: PipelinePlan, tokens: Tokens) -> Iterator[str]:
-    """Which work an `up` makes again because it was damaged, in words."""
+def tell_work(plan: PipelinePlan, tokens: Tokens) -> Iterator[str]:
+    """What an `up` will do about work that is damaged, and about models and artefacts that others
+    have superseded, in words."""
     for step, fault in tokens.damaged.items():
         name = step.removeprefix(f"{plan.stack}-")
         yield f"{name} is damaged: {fault}. It is made again before anything reads it"
-
-
-def tell_superseded(plan: PipelinePlan, tokens: Tokens) -> Iterator[str]:
-    """What an `up` will do about models and artefacts that others have superseded, in words."""
     yield from _rollbacks(plan, tokens)
     for artefact in tokens.superseded:
         yield (

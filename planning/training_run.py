@@ -14,16 +14,11 @@ from plan.gpu_memory import GpuMemoryHolder
 from plan.identity import identity
 from plan.secret import HUB_TOKEN
 from plan.step import ContainerStepPlan
+from planning import resumption
 from planning.dataset_registration import DatasetPlan, render_dataset_info
 from planning.hub_model import hub_environment, proxy_environment
 from planning.images import extras_of
-from planning.step import (
-    BUNDLED_LIBGOMP,
-    IN_CONTAINER,
-    Surroundings,
-    offline_environment,
-    then_complete,
-)
+from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment, then_complete
 from planning.tokenizer_completion import RECIPE as COMPLETION_RECIPE
 from planning.tokenizer_completion import UPLOADS, complete_tokenizer
 from planning.trackers import plan_tracking
@@ -36,7 +31,6 @@ from stack_configs.settings.trackers import TrackersSettings
 from stack_configs.settings.training_runs import TrainingRunSettings
 
 DEEPSPEED_CONFIG = "deepspeed.json"
-DROPPER = "drop_cut_checkpoints.py"
 MEDIA = "media"
 
 
@@ -139,7 +133,8 @@ def plan_training_run(
     files[paths.TRAINING_ARGUMENTS] = yaml.safe_dump(located, sort_keys=False, allow_unicode=True)
     if tracking.environment:
         commands.insert(0, f"mkdir -p {paths.TRACKERS}")
-    commands.insert(0, drop_what_cannot_be_resumed(folder, can_resume=can_resume(settings)))
+    can_resume = resumption.can_resume(settings)
+    commands.insert(0, resumption.drop_what_cannot_be_resumed(folder, can_resume=can_resume))
     if settings.arguments.get("pissa_init"):
         # The adapter fits what PiSSA left of the weights; the converted one fits the weights.
         commands.append(f"mv -f {folder}/pissa_converted/* {folder}")
@@ -174,10 +169,7 @@ def plan_training_run(
             limits=around.limits,
         ),
         files=files,
-        uploads={
-            DROPPER: f"{IN_CONTAINER}/{DROPPER}",
-            **({} if yields_adapter else UPLOADS),
-        },
+        uploads=resumption.UPLOADS | ({} if yields_adapter else UPLOADS),
         progress_log="trainer_log.jsonl",
         results="all_results.json",
         foretold_tokens=foretold_tokens,
@@ -201,24 +193,6 @@ def with_media(folder: PurePosixPath, media: Iterable[str], commands: Iterable[s
     sources = " ".join(f"{source}/." for source in media)
     link = f"rm -rf {folder}; mkdir {folder}; cp -rs {sources} {folder}"
     return [link, *commands, f"rm -rf {folder}"]
-
-
-def can_resume(settings: TrainingRunSettings) -> bool:
-    """Whether a killed run goes on from its last checkpoint: LLaMA-Factory cannot resume stage ppo,
-    and PiSSA takes the weights apart by chance, another time in another way."""
-    return settings.stage != "ppo" and not settings.arguments.get("pissa_init")
-
-
-def drop_what_cannot_be_resumed(folder: PurePosixPath, *, can_resume: bool) -> str:
-    """A shell command that leaves the checkpoints that a killed run had finished, and no weights.
-
-    LLaMA-Factory refuses a folder with weights and without a checkpoint, which a kill while the
-    result is written leaves. A run that cannot be resumed begins again.
-    """
-    weights = f"rm -f {folder}/*.safetensors* {folder}/*.bin*"
-    if not can_resume:
-        return f"{weights}; rm -rf {folder}/{paths.CHECKPOINT}*"
-    return f"{weights}; python {folder / DROPPER} {folder}"
 
 
 def _environment(settings: TrainingRunSettings) -> dict[str, str]:

@@ -47,6 +47,9 @@ EXPORTS = {
 }
 
 
+CHECKED = "artefacts were held against their sums"
+
+
 @dataclass
 class Host:
     """A host in place of the real one; shows what a test has put there."""
@@ -54,6 +57,7 @@ class Host:
     facts: HostFacts = field(default_factory=HostFacts)
     problems: tuple[Problem, ...] = ()
     missing: tuple[str, ...] = ()
+    damaged: Mapping[str, str] = field(default_factory=dict)
     asked: list[HostQuestions | TokenQuestions] = field(default_factory=list)
 
     def look(
@@ -73,12 +77,15 @@ class Look:
         self.host.asked.append(questions)
         return HostFindings(facts=self.host.facts, problems=self.host.problems)
 
-    def tokens(self, questions: TokenQuestions) -> Tokens:
+    def tokens(self, questions: TokenQuestions, *, checks: Callable[[str], None] | None) -> Tokens:
         self.host.asked.append(questions)
+        if checks is not None:
+            checks(CHECKED)
         return Tokens(
             steps={probe.step: f"token-{probe.step}" for probe in questions.probes},
             images={role: f"token-{role}" for role in questions.images},
             missing=self.host.missing,
+            damaged=self.host.damaged,
         )
 
 
@@ -284,6 +291,44 @@ class TestMistakes:
         host.facts = HostFacts(disk_free_gb=1.0)
         run_program("demo")
         assert exports.keys() == EXPORTS
+
+
+class TestDamage:
+    @pytest.mark.parametrize(("preview", "told"), [(False, [CHECKED]), (True, [])])
+    def test_an_up_checks_what_it_builds_on_and_a_preview_reads_no_weights(
+        self,
+        host: Host,
+        exports: dict[str, Any],
+        monkeypatch: pytest.MonkeyPatch,
+        preview: bool,
+        told: list[str],
+    ) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(pulumi.log, "info", said.append)
+        run_program("demo", preview=preview)
+        assert [line for line in said if line == CHECKED] == told
+
+    def test_an_up_that_comes_to_nothing_checks_nothing(
+        self, host: Host, exports: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(pulumi.log, "info", said.append)
+        host.problems = (Problem("host.engine", "unix:///x", "it does not answer", "Start it"),)
+        with pytest.raises(pulumi.RunError):
+            run_program("demo")
+        assert said == []
+
+    def test_what_is_damaged_is_told(
+        self, host: Host, exports: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(pulumi.log, "info", said.append)
+        host.damaged = {"finetune-stack-test-stack-guide-merge": "config.json is gone"}
+        run_program("demo")
+        assert (
+            "stack-guide-merge is damaged: config.json is gone. It is made again before anything "
+            "reads it"
+        ) in said
 
 
 class TestAdvice:

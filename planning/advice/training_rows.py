@@ -8,7 +8,7 @@ from planning.advice.devices import found_gb, processes
 from planning.forecast.rows import RunRows, is_packed, rows_of
 from planning.forecast.schedule import Schedule, schedule_of
 from planning.memory.model_size import billions_of
-from planning.training_run import can_resume
+from planning.resumption import can_resume
 from stack_configs.settings.root import Settings
 from stack_configs.settings.training_runs import TrainingRunSettings
 

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from plan.marker import ServedModelMarker
 from plan.ollama_model import OllamaModelStep, kept_name
 from plan.paths import OLLAMA_STORE, evaluation_record, ollama_manifest, served_marker
-from runtime.docker import archive
 from runtime.docker.engine import Engine
 from runtime.docker.marker_files import write_marker
 from runtime.program import say
-from runtime.serving.layers import layers_of
+from runtime.serving.layers import read_layers
 from runtime.serving.ollama import Ollama
 from runtime.serving.store import read_markers, serves
 
@@ -33,8 +32,7 @@ def keep_served(
     ]
     if not own or not step.keep:
         return False
-    manifest = archive.read_file(engine, step.server, str(step.manifest))
-    if damaged := ollama.damaged_layers(layers_of(manifest)):
+    if damaged := ollama.damaged_layers(read_layers(engine, step.server, step.manifest)):
         say(
             f"serve {step.served_name}: the model that served before does not stay: in Ollama's "
             f"store {damaged[0]} is damaged"

@@ -8,6 +8,7 @@ back.
 import json
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
+from pathlib import PurePosixPath
 
 from plan.paths import OLLAMA_BLOBS, ollama_blob
 from runtime.docker import archive
@@ -26,6 +27,11 @@ def layers_of(manifest: bytes | None) -> dict[str, int]:
         return {str(layer["digest"]): int(layer["size"]) for layer in layers}
     except (ValueError, TypeError, KeyError):
         return {}
+
+
+def read_layers(engine: Engine, container: str, manifest: PurePosixPath | str) -> dict[str, int]:
+    """The same of the model whose manifest lies there."""
+    return layers_of(archive.read_file(engine, container, str(manifest)))
 
 
 def fault_of(layers: Mapping[str, int], there: Mapping[str, int]) -> str | None:

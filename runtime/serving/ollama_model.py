@@ -22,8 +22,9 @@ from runtime.docker.engine import Engine
 from runtime.docker.marker_files import write_marker
 from runtime.failure import StepError
 from runtime.program import Interrupted, say
+from runtime.serving.creation import create_whole
 from runtime.serving.kept import as_output, keep_served, prune_kept
-from runtime.serving.layers import all_layers, fault_of, layers_of
+from runtime.serving.layers import all_layers, fault_of, read_layers
 from runtime.serving.ollama import Ollama
 from runtime.serving.parity import Encoding, compare, read_encoding
 from runtime.serving.smoke_prompts import ask_smoke_prompts
@@ -117,7 +118,7 @@ class _Serving:
     @cached_property
     def _is_cut(self) -> bool:
         """Whether what has the name lacks a part of a layer, or a whole one."""
-        layers = self._layers(self._step.manifest)
+        layers = read_layers(self._engine, self._step.server, self._step.manifest)
         if not layers:
             return False
         fault = fault_of(layers, all_layers(self._engine, self._step.server))
@@ -131,13 +132,11 @@ class _Serving:
             return False
         if self._digest(marker.manifest) != marker.manifest_digest:
             return False
-        damaged = self._ollama.damaged_layers(self._layers(marker.manifest))
+        layers = read_layers(self._engine, self._step.server, marker.manifest)
+        damaged = self._ollama.damaged_layers(layers)
         for digest in damaged:
             say(f"{self._title}: {digest} of the kept model {marker.model} is damaged")
         return not damaged
-
-    def _layers(self, manifest: PurePosixPath | str) -> dict[str, int]:
-        return layers_of(archive.read_file(self._engine, self._step.server, str(manifest)))
 
     @property
     def _before(self) -> str:
@@ -176,7 +175,8 @@ class _Serving:
         ollama.wait_until_it_answers()
         encoding = self._encoding()
         try:
-            self._create(candidate, _written(step.modelfile, encoding))
+            modelfile = _written(step.modelfile, encoding)
+            create_whole(self._engine, ollama, step, candidate, modelfile)
             parity: dict[str, str] = {}
             if step.chat_parity is not None and encoding is not None:
                 parity = compare(ollama, candidate, step.chat_parity, encoding)
@@ -202,21 +202,6 @@ class _Serving:
             evaluation=evaluation,
             seconds=round(time.monotonic() - began, 1),
         )
-
-    def _create(self, candidate: str, modelfile: str) -> None:
-        """Make the candidate. A layer that is there becomes part of it as it is: what is damaged
-        has to go, and is made again."""
-        step, ollama = self._step, self._ollama
-        served = self._layers(step.manifest)
-        there = all_layers(self._engine, step.server)
-        cut = {digest for digest in served if there.get(digest) != served[digest]}
-        ollama.remove_layers(cut)
-        ollama.create(candidate, modelfile, step.quantize)
-        shared = self._layers(ollama_manifest(candidate)).keys() & (there.keys() - cut)
-        if damaged := ollama.damaged_layers(shared):
-            say(f"{self._title}: {damaged[0]} in Ollama's store is damaged: it is made again")
-            ollama.remove_layers(damaged)
-            ollama.create(candidate, modelfile, step.quantize)
 
     def _encoding(self) -> Encoding | None:
         parity = self._step.chat_parity

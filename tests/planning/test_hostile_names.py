@@ -21,7 +21,12 @@ HOSTILE = 'it\'s "a" $(touch x) `touch x`; touch x #\\ {{ .Prompt }} %s é你�
 """On one line, and each of its signs is a trap somewhere."""
 LINES = f"{HOSTILE}\nkey: value\n- item\n\t--- ''"
 
-PROGRAMS = ("python", "llamafactory-cli", "convert_hf_to_gguf.py", "mv", "rm", "mkdir", "cp")
+PROGRAMS = (
+    *("python", "llamafactory-cli", "convert_hf_to_gguf.py", "mv", "rm", "mkdir", "cp"),
+    *("find", "xargs", "sort"),
+)
+NOWHERE = "cd() { :; }; "
+"""The folders of the containers are not there."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -87,9 +92,10 @@ def test_a_shell_runs_the_stacks_own_commands_alone(plan: PipelinePlan, tmp_path
         (programs / name).chmod(0o755)
     (tmp_path / "work").mkdir()
     for step in plan.container_steps:
-        assert step.container.command[0] == "sh"
+        shell, flags, script = step.container.command
+        assert shell == "sh"
         subprocess.run(
-            step.container.command,
+            [shell, flags, NOWHERE + script],
             env={"PATH": str(programs)},
             executable="/bin/sh",
             cwd=tmp_path / "work",
@@ -98,7 +104,7 @@ def test_a_shell_runs_the_stacks_own_commands_alone(plan: PipelinePlan, tmp_path
     words = told.read_bytes().decode().split("\0")
     # The folder of the base model is one word where the tokenizer is completed from it.
     assert f"{paths.HF_CACHE}/{HOSTILE}" in words
-    assert not any((tmp_path / "work").iterdir())
+    assert [path.name for path in (tmp_path / "work").iterdir()] == [paths.SUMS]
 
 
 def test_yaml_and_json_hold_each_text_as_it_is(plan: PipelinePlan) -> None:

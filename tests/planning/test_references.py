@@ -7,7 +7,7 @@ from plan.artefacts import Artefact
 from plan.host import Tokens
 from plan.paths import RUNS
 from plan.pipeline import PipelinePlan
-from planning.host import ask_for_tokens, tell_superseded
+from planning.host import ask_for_tokens, tell_work
 
 MakePlan = Callable[..., PipelinePlan]
 
@@ -69,7 +69,7 @@ def test_preview_tells_each_that_goes(plan_with: MakePlan) -> None:
         step=f"{plan.stack}-guide-sft",
         stack=plan.stack,
     )
-    assert list(tell_superseded(plan, Tokens(superseded=(doomed,)))) == [
+    assert list(tell_work(plan, Tokens(superseded=(doomed,)))) == [
         "guide-sft: 0123 is superseded and goes (2.50 GB), as models[].keep says"
     ]
-    assert list(tell_superseded(plan, Tokens())) == []
+    assert list(tell_work(plan, Tokens())) == []

@@ -18,9 +18,10 @@ from plan.container import GIB
 from plan.paths import RUNS
 from plan.pipeline import PipelinePlan
 from plan.step import ContainerStepPlan
+from planning.resumption import PROGRAM, can_resume, drop_what_cannot_be_resumed
 from planning.step import IN_CONTAINER, PROJECT
 from planning.training_arguments import deepspeed_config, render_arguments
-from planning.training_run import DROPPER, can_resume, drop_what_cannot_be_resumed, with_media
+from planning.training_run import with_media
 from planning.weights import Weights
 from stack_configs.settings.training_runs import TrainingRunSettings
 from tests.planning.conftest import step_of
@@ -295,8 +296,8 @@ class TestResuming:
 
     def drop(self, folder: Path, *, can_resume: bool = True) -> None:
         """As the container begins, with the program beside the work."""
-        program = folder / DROPPER
-        shutil.copy(PROJECT / IN_CONTAINER / DROPPER, program)
+        program = folder / PROGRAM
+        shutil.copy(PROJECT / IN_CONTAINER / PROGRAM, program)
         script = drop_what_cannot_be_resumed(PurePosixPath(folder), can_resume=can_resume)
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         subprocess.run(["sh", "-ec", script], check=True, env={**os.environ, "PATH": path})
@@ -339,9 +340,9 @@ class TestResuming:
 
     def test_it_is_dropped_before_the_training_begins(self, train: Train) -> None:
         run = train()
-        assert DROPPER in run.uploads
+        assert PROGRAM in run.uploads
         script = run.container.command[-1]
-        assert script.index(DROPPER) < script.index("llamafactory-cli train")
+        assert script.index(PROGRAM) < script.index("llamafactory-cli train")
 
 
 class TestMedia:
