@@ -13,6 +13,7 @@ from components.host_check import HostCheck, HostCheckArgs
 from components.images import Images, ImagesArgs
 from components.leftovers import leftovers_command
 from components.ollama_model import OllamaModel, OllamaModelArgs, count_equal, in_one_list
+from components.outputs import PipelineOutputs
 from components.publication import published_models
 from components.service import Service, ServiceArgs
 from components.step import Deployment, step_command
@@ -45,34 +46,9 @@ class FineTunePipelineArgs:
 class FineTunePipeline(pulumi.ComponentResource):
     """From a checked host to fine-tuned models that answer in Ollama."""
 
-    ollama_url: pulumi.Output[str]
-    board_url: pulumi.Output[str | None]
-    api_url: pulumi.Output[str | None]
-    tensorboard_url: pulumi.Output[str | None]
-    metrics_url: pulumi.Output[str | None]
-    models: pulumi.Output[Mapping[str, str]]
-    """Served name of each model."""
-    smoke_answers: pulumi.Output[list[Mapping[str, str]]]
-    """What the models answered before they were served: `model`, `prompt`, `answer`; `thoughts` and
-    `tool_calls` where there are."""
-    parity: pulumi.Output[Mapping[str, Mapping[str, Any]]]
-    """Of each model: how many conversations are `equal` to its training, of how many `compared`,
-    and what is `different`."""
-    evaluations: pulumi.Output[Mapping[str, Any]]
-    """What the evaluation of each model that has one came to: see `OllamaModel.evaluation`."""
-    kept_models: pulumi.Output[Mapping[str, Any]]
-    """Superseded models by the model in whose place they can serve: see `OllamaModel.kept`."""
-    published: pulumi.Output[Mapping[str, Mapping[str, str]]]
-    """Of each model that is published: the `reference` to pull it by, and the `digest`."""
-    training_results: pulumi.Output[Mapping[str, Any]]
-    """Figures of each training run, by model and run."""
-    accelerators: pulumi.Output[list[Mapping[str, Any]]]
-    """The devices that containers see: `name` and `memory_gb`; empty on a CPU host."""
-    volumes: pulumi.Output[Mapping[str, str]]
+    outputs: PipelineOutputs
     trained: Sequence[pulumi.Output[Any]]
     """Name of each training run's step, and its figures: known as soon as it is done."""
-    outputs: Mapping[str, pulumi.Output[Any]]
-    """All of them by name: what the stack exports."""
 
     def __init__(
         self, name: str, args: FineTunePipelineArgs, opts: pulumi.ResourceOptions | None = None
@@ -145,59 +121,50 @@ class FineTunePipeline(pulumi.ComponentResource):
         )
         if plan.kept_artefacts is not None:
             self._tidying("kept-artefacts", plan.kept_artefacts, [*done, *([api] if api else [])])
+        services = [each for each in (server, board, api, tensorboard, metrics) if each]
+        proxy = plan.reverse_proxy and self._service(
+            type_tokens.REVERSE_PROXY, plan.reverse_proxy, *services
+        )
         nothing = pulumi.Output.from_input(None)
-        self.ollama_url = server.url
-        self.board_url = board.url if board else nothing
-        self.api_url = api.url if api else nothing
-        self.tensorboard_url = tensorboard.url if tensorboard else nothing
-        self.metrics_url = metrics.url if metrics else nothing
-        made = models.items()
-        self.models = pulumi.Output.all(**{key: model.model for key, model in made})
-        self.smoke_answers = pulumi.Output.all(**{key: model.answers for key, model in made}).apply(
-            in_one_list
-        )
-        self.parity = pulumi.Output.all(**{key: model.parity for key, model in made}).apply(
-            count_equal
-        )
-        self.evaluations = pulumi.Output.all(
-            **{key: model.evaluation for key, model in made}
-        ).apply(lambda found: {model: given for model, given in found.items() if given})
-        self.kept_models = pulumi.Output.all(**{key: model.kept for key, model in made})
-        self.published = published_models(
-            name, plan.models, models, deployment=self._deployment, opts=self._child
-        )
-        self.accelerators = (
-            check.results.apply(lambda found: found["accelerators"])
-            if check
-            else pulumi.Output.from_input([])
-        )
+        each = models.items()
         runs = [run for model in plan.models for run in model.steps if run.noun == "training-run"]
         results = {run.name: self._steps[run.identity].results for run in runs}
-        self.training_results = pulumi.Output.all(
-            **{step.removeprefix(f"{plan.stack}-"): each for step, each in results.items()}
-        )
         self.trained = [pulumi.Output.all(*run) for run in results.items()]
-        self.volumes = volumes.names
-        self.outputs = {
-            "ollama_url": self.ollama_url,
-            "board_url": self.board_url,
-            "api_url": self.api_url,
-            "tensorboard_url": self.tensorboard_url,
-            "metrics_url": self.metrics_url,
-            "models": self.models,
-            "smoke_answers": self.smoke_answers,
-            "parity": self.parity,
-            "evaluations": self.evaluations,
-            "kept_models": self.kept_models,
-            "published": self.published,
-            "training_results": self.training_results,
-            "forecast": pulumi.Output.from_input(args.forecast),
-            "accelerators": self.accelerators,
-            "volumes": self.volumes,
-        }
+        self.outputs = PipelineOutputs(
+            ollama_url=server.url,
+            board_url=board.url if board else nothing,
+            api_url=api.url if api else nothing,
+            tensorboard_url=tensorboard.url if tensorboard else nothing,
+            metrics_url=metrics.url if metrics else nothing,
+            reverse_proxy_urls=proxy.fronted_urls if proxy else pulumi.Output.from_input({}),
+            models=pulumi.Output.all(**{key: model.model for key, model in each}),
+            smoke_answers=pulumi.Output.all(**{key: model.answers for key, model in each}).apply(
+                in_one_list
+            ),
+            parity=pulumi.Output.all(**{key: model.parity for key, model in each}).apply(
+                count_equal
+            ),
+            evaluations=pulumi.Output.all(**{key: model.evaluation for key, model in each}).apply(
+                lambda found: {model: given for model, given in found.items() if given}
+            ),
+            kept_models=pulumi.Output.all(**{key: model.kept for key, model in each}),
+            published=published_models(
+                name, plan.models, models, deployment=self._deployment, opts=self._child
+            ),
+            training_results=pulumi.Output.all(
+                **{step.removeprefix(f"{plan.stack}-"): each for step, each in results.items()}
+            ),
+            forecast=pulumi.Output.from_input(args.forecast),
+            accelerators=(
+                check.results.apply(lambda found: found["accelerators"])
+                if check
+                else pulumi.Output.from_input([])
+            ),
+            volumes=volumes.names,
+        )
         # No output of the stack: the CLI would print all of it after each change.
         kept = {"settings": args.settings, "gpu_memory": as_json(args.gpu_memory)}
-        self.register_outputs({**self.outputs, **kept})
+        self.register_outputs({**self.outputs.by_name, **kept})
 
     def _model(
         self, plan: ModelPlan, ready: Sequence[pulumi.Resource], server: Service

@@ -1,6 +1,6 @@
 """Containers that keep running, as `pulumi_docker` resources: a refresh sees their drift."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -32,13 +32,16 @@ class ServiceArgs:
 class Service(pulumi.ComponentResource):
     """A container that keeps running and answers on its port.
 
-    The graph shows it under a type of its own: OllamaServer, Board, Api, Metrics. Does not create
+    The graph shows it under a type of its own: OllamaServer, Board, Api, Metrics,
+    ReverseProxy. Does not create
     models: see OllamaModel. What is trained by hand in the Board is kept in the output volume, and
     is not part of the stack.
     """
 
     url: pulumi.Output[str]
     """Base URL as seen from the host, known once the service answers."""
+    fronted_urls: pulumi.Output[Mapping[str, str]]
+    """Of a reverse proxy: likewise, by section, of the services behind it."""
 
     def __init__(
         self,
@@ -66,9 +69,8 @@ class Service(pulumi.ComponentResource):
             parent=self,
             token=container.id,
         )
-        address = plan.port.bind_address
-        host = f"[{address}]" if ":" in address else address
-        self.url = start.stdout.apply(lambda _: f"http://{host}:{plan.port.external}{plan.path}")
+        self.url = start.stdout.apply(lambda _: plan.url)
+        self.fronted_urls = start.stdout.apply(lambda _: plan.fronted_urls)
         self.register_outputs({"url": self.url})
 
 

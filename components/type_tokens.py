@@ -15,6 +15,7 @@ BOARD: Final = "finetune-stack:index:Board"
 API: Final = "finetune-stack:index:Api"
 TENSORBOARD: Final = "finetune-stack:index:TensorBoard"
 METRICS: Final = "finetune-stack:index:Metrics"
+REVERSE_PROXY: Final = "finetune-stack:index:ReverseProxy"
 OLLAMA_MODEL: Final = "finetune-stack:index:OllamaModel"
 PUBLICATION: Final = "finetune-stack:index:Publication"
 

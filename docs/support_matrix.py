@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from docs import chat_templates
-from planning.images import EXTRA_OF, OLLAMA_GPU_TAGS, ollama_image
+from planning.extras import EXTRA_OF
+from planning.images import OLLAMA_GPU_TAGS, ollama_image
 from planning.recipes import LLAMAFACTORY_BASE
 from stack_configs.settings.consistency import HARDWARE_OF
 from stack_configs.settings.host import Hardware

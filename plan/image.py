@@ -45,9 +45,11 @@ class ImagesPlan:
     ollama: ImagePlan
     metrics: ImagePlan | None = None
     """None where nothing is measured."""
+    reverse_proxy: ImagePlan | None = None
+    """None where none runs."""
 
     @property
     def all(self) -> tuple[ImagePlan, ...]:
         """Every image, in the order in which they can be built."""
-        measuring = (self.metrics,) if self.metrics else ()
-        return (self.llamafactory, self.converter, self.ollama, *measuring)
+        asked_for = (each for each in (self.metrics, self.reverse_proxy) if each is not None)
+        return (self.llamafactory, self.converter, self.ollama, *asked_for)

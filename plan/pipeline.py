@@ -54,6 +54,7 @@ class PipelinePlan:
     api: ServicePlan | None
     tensorboard: ServicePlan | None
     metrics: ServicePlan | None
+    reverse_proxy: ServicePlan | None
 
     @property
     def stack(self) -> str:
@@ -63,7 +64,10 @@ class PipelinePlan:
     @property
     def services(self) -> tuple[ServicePlan, ...]:
         """What keeps running."""
-        every = (self.ollama_server, self.board, self.api, self.tensorboard, self.metrics)
+        every = (
+            *(self.ollama_server, self.board, self.api, self.tensorboard, self.metrics),
+            self.reverse_proxy,
+        )
         return tuple(service for service in every if service is not None)
 
     @property

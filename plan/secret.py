@@ -24,6 +24,12 @@ JUDGE_KEY = "JUDGE_KEY"
 REGISTRY_PASSWORD = "REGISTRY_PASSWORD"  # noqa: S105 - likewise
 """Of the user who pushes models to a registry."""
 
+REVERSE_PROXY_PASSWORD = "REVERSE_PROXY_PASSWORD"  # noqa: S105 - likewise
+"""What the reverse proxy asks for."""
+
+REVERSE_PROXY_TLS_KEY = "REVERSE_PROXY_TLS_KEY"
+"""Private key of its certificate."""
+
 TRACKER_KEYS: Mapping[str, str] = {
     "wandb_api_key": WANDB_KEY,
     "swanlab_api_key": SWANLAB_KEY,
@@ -42,6 +48,8 @@ VARIABLES: Mapping[str, str] = {
     "api_key": API_KEY,
     "judge_key": JUDGE_KEY,
     "registry_password": REGISTRY_PASSWORD,
+    "reverse_proxy_password": REVERSE_PROXY_PASSWORD,
+    "reverse_proxy_tls_key": REVERSE_PROXY_TLS_KEY,
     **TRACKER_KEYS,
 }
 """By what `pulumi config set --secret` calls them."""

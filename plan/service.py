@@ -1,6 +1,7 @@
 """Services: containers that keep running."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from plan.container import Container, Port
 
@@ -29,6 +30,8 @@ class ServicePlan:
     """Section of the settings that it is configured in."""
     path: str = ""
     """What its base URL ends in."""
+    fronts: Mapping[str, str] = field(default_factory=dict)
+    """Of a reverse proxy: `path` of the service behind each of its ports, by that one's section."""
     built_on: str | None = None
     """Identity of the work that it serves: other work means another container."""
     makes_room: bool = False
@@ -41,11 +44,22 @@ class ServicePlan:
     """Whether its command preloads a library once `paths.PRELOAD` is there (F5)."""
 
     @property
-    def key(self) -> str:
-        """Settings key of its port, for messages."""
-        return f"{self.settings}.port"
-
-    @property
     def port(self) -> Port:
         """Where the service answers."""
         return self.container.ports[0]
+
+    @property
+    def url(self) -> str:
+        """Its base URL as seen from the host."""
+        return f"http://{_authority(self.port)}{self.path}"
+
+    @property
+    def fronted_urls(self) -> Mapping[str, str]:
+        """Of a reverse proxy: base URLs of the services behind it, by section."""
+        ports = zip(self.fronts.items(), self.container.ports, strict=True) if self.fronts else ()
+        return {section: f"https://{_authority(port)}{path}" for (section, path), port in ports}
+
+
+def _authority(port: Port) -> str:
+    address = port.bind_address
+    return f"{f'[{address}]' if ':' in address else address}:{port.external}"

@@ -21,19 +21,13 @@ from plan.pipeline import PipelinePlan
 from plan.problem import Problem, SettingsError
 from plan.step import ContainerStepPlan, DatasetRegistrationStep
 from planning.hub_model import hub_addresses, hub_model_of, hub_model_problems
-from planning.names import physical_names
+from planning.names import PhysicalNames, physical_names
 from planning.publication import registry_problems
 from planning.recipes import pulled_images
+from planning.reverse_proxy import reverse_proxy_problems
 from planning.trackers import missing_keys
 from planning.volumes import plan_volumes
 from stack_configs.settings.root import Settings
-from stack_configs.settings.services import (
-    ApiSettings,
-    BoardSettings,
-    MetricsSettings,
-    OllamaServerSettings,
-    TensorBoardSettings,
-)
 
 GB = 1000**3
 
@@ -42,15 +36,7 @@ def ask_about_host(settings: Settings, owner: Owner) -> HostQuestions:
     """What must be known of the host before anything can be planned for it."""
     host, names = settings.host, physical_names(owner.stack)
     volumes = plan_volumes(settings.volumes, owner.stack)
-    ports = [_port("ollama_server", names.ollama_server, settings.ollama_server)]
-    if settings.board.enabled:
-        ports.append(_port("board", names.board, settings.board))
-    if settings.api.enabled:
-        ports.append(_port("api", names.api, settings.api))
-    if settings.tensorboard.enabled:
-        ports.append(_port("tensorboard", names.tensorboard, settings.tensorboard))
-    if settings.metrics.enabled:
-        ports.append(_port("metrics", names.metrics, settings.metrics))
+    ports = tuple(_port_claims(settings, names))
     bases = [model.base_model for model in settings.models]
     return HostQuestions(
         engine=host.engine,
@@ -58,10 +44,10 @@ def ask_about_host(settings: Settings, owner: Owner) -> HostQuestions:
         hardware=host.hardware,
         gpu_count=None if host.gpu.count == "all" else host.gpu.count,
         minimum=HostMinimum(**host.minimum.model_dump()),
-        ports=tuple(ports),
+        ports=ports,
         volumes=tuple(volume.name for volume in volumes if volume.host_path is None),
         networks=(names.network,),
-        containers=tuple(claim.container for claim in ports),
+        containers=tuple(dict.fromkeys(claim.container for claim in ports)),
         pulled_images=pulled_images(settings.images),
         hub_models=tuple(
             dict.fromkeys(model for base in bases if (model := hub_model_of(base)) is not None)
@@ -127,6 +113,7 @@ def judge_host(
         *findings.problems,
         *missing_keys(settings, secrets),
         *registry_problems(settings, secrets),
+        *reverse_proxy_problems(settings, secrets),
         *_room_problems(settings, findings.facts, tokens),
         *hub_model_problems(settings, plan, findings.facts, tokens),
         *_rollback_problems(plan, tokens),
@@ -183,21 +170,21 @@ def _rollback_problems(plan: PipelinePlan, tokens: Tokens) -> Iterator[Problem]:
             )
 
 
-def _port(
-    section: str,
-    container: str,
-    service: OllamaServerSettings
-    | BoardSettings
-    | ApiSettings
-    | TensorBoardSettings
-    | MetricsSettings,
-) -> PortClaim:
-    return PortClaim(
-        key=f"{section}.port",
-        bind_address=service.bind_address,
-        port=service.port,
-        container=container,
-    )
+def _port_claims(settings: Settings, names: PhysicalNames) -> Iterator[PortClaim]:
+    for section, service in settings.running_services.items():
+        yield PortClaim(
+            key=f"{section}.port",
+            bind_address=service.bind_address,
+            port=service.port,
+            container=getattr(names, section),
+        )
+    for section, port in settings.fronted_ports.items():
+        yield PortClaim(
+            key=f"reverse_proxy.ports.{section}",
+            bind_address=settings.reverse_proxy.bind_address,
+            port=port,
+            container=names.reverse_proxy,
+        )
 
 
 def _probe(

@@ -3,7 +3,7 @@
 import base64
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from plan.host import HostFacts
 from plan.identity import identity, tree_digest
 from plan.image import BASE_ARGUMENT, ImagePlan, ImagesPlan
 from plan.labels import NAMESPACE
+from planning.extras import extras_needed
 from planning.gguf_conversion import needs_quantizer
 from planning.recipes import (
     LLAMAFACTORY_BASE,
@@ -23,35 +24,17 @@ from planning.step import PROJECT
 from stack_configs.settings.built_image import BuiltImageSettings
 from stack_configs.settings.host import Hardware
 from stack_configs.settings.images import ImagesSettings
-from stack_configs.settings.llamafactory_image import Extra
 from stack_configs.settings.models import ModelSettings
 from stack_configs.settings.root import Settings
-from stack_configs.settings.training_runs import TrainingRunSettings
 
 IMAGES = PROJECT / "images"
 
 OLLAMA_BASE = "debian:trixie-slim"
 METRICS_BASE = "debian:trixie-slim"
+REVERSE_PROXY_BASE = "debian:trixie-slim"
 
 OLLAMA_GPU_TAGS: Mapping[Hardware, str] = {"cuda": "", "rocm": "-rocm"}
 """The accelerators that ollama/ollama computes on, and the end of the tag that does."""
-
-EXTRA_OF: Mapping[str, Extra] = {
-    "quantization_bit": "bitsandbytes",
-    "deepspeed": "deepspeed",
-    "use_unsloth": "unsloth",
-    "enable_liger_kernel": "liger-kernel",
-    "predict_with_generate": "metrics",
-    "rope_scaling": "rope-scaling",
-    "use_galore": "galore",
-    "use_apollo": "apollo",
-    "use_badam": "badam",
-    "use_adam_mini": "adam-mini",
-}
-"""What a setting of a training run, or an argument of it, needs in the image (T4, T6, T7)."""
-
-BITSANDBYTES_OPTIMIZERS = re.compile(r"paged_|lion_|rmsprop_bnb|ademamix|adamw_(bnb_)?8bit")
-"""Names of `optim` that are bitsandbytes' own."""
 
 
 def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
@@ -78,7 +61,7 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
                 if images.llamafactory.source
                 else {}
             ),
-            "EXTRAS": ",".join(sorted({*images.llamafactory.extras, *_extras_needed(settings)})),
+            "EXTRAS": ",".join(sorted({*images.llamafactory.extras, *extras_needed(settings)})),
         },
         own_dockerfile=images.llamafactory.dockerfile,
     )
@@ -120,11 +103,23 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
         base=METRICS_BASE,
         args={**authorities, **packages, **python},
     )
+    reverse_proxy = _plan_image(
+        images,
+        images.reverse_proxy,
+        role="reverse-proxy",
+        # It makes nothing.
+        recipe=(),
+        repository=f"{NAMESPACE}/reverse-proxy",
+        dockerfile="Dockerfile",
+        base=REVERSE_PROXY_BASE,
+        args={**authorities, **packages},
+    )
     return ImagesPlan(
         llamafactory=llamafactory,
         converter=converter,
         ollama=ollama,
         metrics=metrics if settings.metrics.enabled else None,
+        reverse_proxy=reverse_proxy if settings.reverse_proxy.enabled else None,
     )
 
 
@@ -206,29 +201,8 @@ def build_files(dockerfile: str) -> tuple[str, ...]:
     )
 
 
-def extras_of(run: TrainingRunSettings) -> Iterator[Extra]:
-    """The optional parts of LLaMA-Factory that one training run needs."""
-    if run.stage == "ppo":
-        yield "ppo"
-    for setting, extra in EXTRA_OF.items():
-        if run.arguments.get(setting) or getattr(run, setting, None):
-            yield extra
-    if BITSANDBYTES_OPTIMIZERS.match(str(run.arguments.get("optim"))):
-        yield "bitsandbytes"
-
-
 def _quantizes(model: ModelSettings) -> bool:
     return needs_quantizer(model.gguf_conversion)
-
-
-def _extras_needed(settings: Settings) -> Iterator[Extra]:
-    for model in settings.models:
-        for run in model.training_runs:
-            yield from extras_of(run)
-            # They take no part in what the run makes, and so none in its identity.
-            yield from run.report_to
-    if settings.tensorboard.enabled:
-        yield "tensorboard"
 
 
 def _certificates(location: str | None) -> str:

@@ -13,6 +13,7 @@ class PhysicalNames:
     api: str
     tensorboard: str
     metrics: str
+    reverse_proxy: str
 
 
 def physical_names(stack: str) -> PhysicalNames:
@@ -24,4 +25,5 @@ def physical_names(stack: str) -> PhysicalNames:
         api=f"{stack}-api",
         tensorboard=f"{stack}-tensorboard",
         metrics=f"{stack}-metrics",
+        reverse_proxy=f"{stack}-reverse-proxy",
     )

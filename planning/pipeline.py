@@ -22,6 +22,7 @@ from planning.model import TrainedModel, plan_model
 from planning.names import physical_names
 from planning.publication import plan_publication
 from planning.references import refer
+from planning.reverse_proxy import plan_reverse_proxy
 from planning.services import (
     plan_api,
     plan_board,
@@ -92,6 +93,10 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
     references = refer(
         settings.models, models, registration=registration, accelerator_check=accelerator_check
     )
+    board, tensorboard = plan_board(settings, around), plan_tensorboard(settings, around)
+    api = _plan_api(settings, around, trained)
+    metrics = plan_metrics(settings, around, registration=registration, models=models)
+    behind = (ollama_server, board, api, tensorboard, metrics)
     plan = PipelinePlan(
         owner=owner,
         engine=settings.host.engine,
@@ -118,10 +123,13 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
         if references.keep
         else None,
         ollama_server=ollama_server,
-        board=plan_board(settings, around),
-        api=_plan_api(settings, around, trained),
-        tensorboard=plan_tensorboard(settings, around),
-        metrics=plan_metrics(settings, around, registration=registration, models=models),
+        board=board,
+        api=api,
+        tensorboard=tensorboard,
+        metrics=metrics,
+        reverse_proxy=plan_reverse_proxy(
+            settings, around, [service for service in behind if service is not None]
+        ),
     )
     untaught = (
         problem

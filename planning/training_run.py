@@ -16,8 +16,8 @@ from plan.secret import HUB_TOKEN
 from plan.step import ContainerStepPlan
 from planning import resumption
 from planning.dataset_registration import DatasetPlan, render_dataset_info
+from planning.extras import extras_of
 from planning.hub_model import hub_environment, proxy_environment
-from planning.images import extras_of
 from planning.step import BUNDLED_LIBGOMP, Surroundings, offline_environment, then_complete
 from planning.tokenizer_completion import RECIPE as COMPLETION_RECIPE
 from planning.tokenizer_completion import UPLOADS, complete_tokenizer

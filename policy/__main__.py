@@ -60,8 +60,8 @@ def public_bind(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if not ipaddress.ip_address(address).is_loopback:
             report(
                 f"{args.name} listens at {address}:{int(port['external'])} for other hosts, and "
-                "asks nobody for a key. Set its bind_address to 127.0.0.1, or, for the API, "
-                "`pulumi config set --secret api_key`",
+                "asks nobody for a key. Set its bind_address to 127.0.0.1, and let reverse_proxy "
+                "ask who comes; or, for the API, `pulumi config set --secret api_key`",
                 args.urn,
             )
 
@@ -161,7 +161,7 @@ POLICIES = (
                 "authenticatedBy": {
                     "type": "array",
                     "items": {"type": "string"},
-                    "default": ["API_KEY"],
+                    "default": ["API_KEY", "REVERSE_PROXY_PASSWORD"],
                     "description": "Variables of a container that asks for a key where it has one.",
                 }
             }

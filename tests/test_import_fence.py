@@ -266,7 +266,7 @@ class TestOneDefinition:
 
     def test_types_begin_as_labels_do(self) -> None:
         tokens = list(strings(parsed(WRITTEN_OUT)))
-        assert sum(token.startswith(f"{labels.NAMESPACE}:index:") for token in tokens) == 21
+        assert sum(token.startswith(f"{labels.NAMESPACE}:index:") for token in tokens) == 22
 
 
 class TestLayout:

@@ -34,6 +34,7 @@ EXPORTS = {
     "api_url",
     "tensorboard_url",
     "metrics_url",
+    "reverse_proxy_urls",
     "accelerators",
     "models",
     "smoke_answers",

@@ -229,7 +229,7 @@ def deploy() -> Deploy:
                 tokens=tokens,
                 secrets=secrets,
             )
-            return FineTunePipeline("pipeline", args).models
+            return FineTunePipeline("pipeline", args).outputs.models
 
         run(program)
         return {each.name: each.inputs for each in recorder.all(COMMAND)}

@@ -21,7 +21,10 @@ SCHEMA_LINE = "# yaml-language-server: $schema="
 STACK_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 """What Pulumi, a file and a container's name all take."""
 
-PATHS = (("datasets", "file"), ("datasets", "media_dir"), ("images", "certificate_authority"))
+PATHS = (
+    *(("datasets", "file"), ("datasets", "media_dir")),
+    *(("images", "certificate_authority"), ("reverse_proxy", "certificate")),
+)
 """Settings, by section, that are looked up from the folder of their file."""
 
 

@@ -120,16 +120,17 @@ def answers(values: Mapping[str, Any]) -> str:
     lines = [""]
     for answer in values.get("smoke_answers") or []:
         lines += [f"  question  {answer['prompt']}", f"  answer    {answer['answer']}", ""]
-    addresses = {
-        "ollama_url": "Ollama",
-        "board_url": "LLaMA Board",
-        "api_url": "API",
-        "tensorboard_url": "TensorBoard",
-        "metrics_url": "Metrics",
-    }
-    for key, label in addresses.items():
+    fronted = values.get("reverse_proxy_urls") or {}
+    for section, key, label in (
+        ("ollama_server", "ollama_url", "Ollama"),
+        ("board", "board_url", "LLaMA Board"),
+        ("api", "api_url", "API"),
+        ("tensorboard", "tensorboard_url", "TensorBoard"),
+        ("metrics", "metrics_url", "Metrics"),
+    ):
         if values.get(key):
-            lines.append(f"  {label:<12}{values[key]}")
+            also = f", {fronted[section]}" if section in fronted else ""
+            lines.append(f"  {label:<12}{values[key]}{also}")
     return "\n".join(lines)
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from plan.problem import Problem
 from stack_configs.settings.root import Settings
 
-KEEP_PRIVATE = "Set it to 127.0.0.1, and reach it through ssh -L or a proxy that asks who comes"
+KEEP_PRIVATE = (
+    "Set it to 127.0.0.1, and reach it through ssh -L or reverse_proxy, which asks who comes"
+)
 
 
 def about_exposure(settings: Settings, *, has_api_key: bool) -> Iterator[Problem]:

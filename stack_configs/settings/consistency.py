@@ -115,23 +115,15 @@ def _served_twice(settings: Settings) -> Iterator[Problem]:
 
 
 def _same_ports(settings: Settings) -> Iterator[Problem]:
-    taken = {settings.ollama_server.port: "ollama_server.port"}
-    for section, service in (
-        ("board", settings.board),
-        ("api", settings.api),
-        ("tensorboard", settings.tensorboard),
-        ("metrics", settings.metrics),
-    ):
-        if not service.enabled:
-            continue
-        if other := taken.get(service.port):
+    running, fronted = settings.running_services, settings.fronted_ports
+    ports = [(f"{section}.port", service.port) for section, service in running.items()]
+    ports += [(f"reverse_proxy.ports.{section}", port) for section, port in fronted.items()]
+    taken: dict[int, str] = {}
+    for key, port in ports:
+        if (other := taken.setdefault(port, key)) != key:
             yield Problem(
-                f"{section}.port",
-                str(service.port),
-                f"{other} is the same",
-                "Give each service a port of its own",
+                key, str(port), f"{other} is the same", "Give each service a port of its own"
             )
-        taken.setdefault(service.port, f"{section}.port")
 
 
 def _api_model(settings: Settings) -> Iterator[Problem]:

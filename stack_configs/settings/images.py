@@ -141,6 +141,7 @@ class ImagesSettings(StrictModel):
     converter: BuiltImageSettings = BuiltImageSettings()
     ollama: OllamaImageSettings = OllamaImageSettings()
     metrics: BuiltImageSettings = BuiltImageSettings()
+    reverse_proxy: BuiltImageSettings = BuiltImageSettings()
     mirrors: MirrorSettings = MirrorSettings()
     certificate_authority: Annotated[
         str | None,

@@ -94,3 +94,7 @@ class MetricsSettings(StrictModel):
     enabled: Annotated[bool, Field(description="Whether the exporter runs.")] = False
     port: Annotated[Port, Field(description="Port of `/metrics` on the host.")] = 9464
     bind_address: BindAddress = "127.0.0.1"
+
+
+OptionalServiceSettings = BoardSettings | ApiSettings | TensorBoardSettings | MetricsSettings
+ServiceSettings = OllamaServerSettings | OptionalServiceSettings

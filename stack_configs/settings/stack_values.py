@@ -10,6 +10,10 @@ LONGEST_STACK = 80
 ENCODED = "registry_password"
 """Goes into its header in an encoding of its own, whatever it holds."""
 
+PRIVATE_KEY, PEM = "reverse_proxy_tls_key", "PRIVATE KEY-----"
+HASHED, LONGEST_HASHED = "reverse_proxy_password", 72
+"""Characters of what is kept as its bcrypt hash, which takes no more."""
+
 
 def judge_stack_values(stack: str, secrets: Mapping[str, str]) -> None:
     """Raises `SettingsError` for a stack or a secret that nothing could be done with.
@@ -34,6 +38,16 @@ def _secret_problems(secrets: Mapping[str, str]) -> Iterator[Problem]:
     for name, value in secrets.items():
         if name == ENCODED:
             continue
+        if name == PRIVATE_KEY:
+            yield from _key_problems(value)
+            continue
+        if name == HASHED and len(value) > LONGEST_HASHED:
+            yield Problem(
+                name,
+                "",
+                f"it has {len(value)} characters, and its hash takes {LONGEST_HASHED}",
+                f"Set a shorter one: `pulumi config set --secret {name}`",
+            )
         # It goes into a header, where nothing else can stand.
         if not (value.isascii() and value.isprintable() and " " not in value):
             yield Problem(
@@ -43,3 +57,13 @@ def _secret_problems(secrets: Mapping[str, str]) -> Iterator[Problem]:
                 "carry",
                 f"Set it again, without one: `pulumi config set --secret {name}`",
             )
+
+
+def _key_problems(key: str) -> Iterator[Problem]:
+    if not key.startswith("-----BEGIN ") or PEM not in key:
+        yield Problem(
+            PRIVATE_KEY,
+            "",
+            "it is no private key in PEM (-----BEGIN PRIVATE KEY-----)",
+            f"Set it from its file: `pulumi config set --secret {PRIVATE_KEY} < key.pem`",
+        )

@@ -79,7 +79,7 @@ def deploy(engine: Recorder) -> Deploy:
                 FineTunePipelineArgs(plan=plan, facts=FACTS, tokens=tokens_of(plan), **args),
             )
             pipelines.append(pipeline)
-            return pipeline.models
+            return pipeline.outputs.models
 
         run(program)
         return pipelines[0]

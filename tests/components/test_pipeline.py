@@ -57,7 +57,7 @@ def labels_of(thing: Registration) -> dict[str, str]:
 def output_of(pipeline: FineTunePipeline, name: str) -> Any:
     found: list[Any] = []
 
-    run(lambda: getattr(pipeline, name).apply(found.append))
+    run(lambda: getattr(pipeline.outputs, name).apply(found.append))
     return found[0]
 
 

@@ -10,6 +10,7 @@ from plan.host import HostFacts
 from plan.owner import Owner
 from planning.pipeline import plan_pipeline
 from stack_configs.settings.loader import load_settings, parse_settings
+from stack_configs.settings.reverse_proxy import CERTIFICATE
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs/security.md").read_text(encoding="utf-8")
@@ -17,14 +18,16 @@ ROW = re.compile(r"^\| `([\w-]+)`([^|]*)\| (none|the stack's) \| (read-only|writ
 
 
 @pytest.fixture
-def containers() -> dict[str, Container]:
+def containers(tmp_path: Path) -> dict[str, Container]:
     """By the first cell of their row: those of the demo, and of a model of the hub on GPUs."""
+    (certificate := tmp_path / "proxy.pem").write_text(CERTIFICATE)
     demo = load_settings(PROJECT / "stack_configs/demo.yaml")
     document = {
         "host": {"hardware": "cuda"},
         "api": {"enabled": True},
         "tensorboard": {"enabled": True},
         "metrics": {"enabled": True},
+        "reverse_proxy": {"enabled": True, "certificate": str(certificate)},
         "datasets": [{"name": "q", "file": "data/stack_questions.json"}],
         "models": [
             {

@@ -30,6 +30,7 @@ def settings(hardware: str) -> Settings:
             "host": {"hardware": hardware},
             "images": {"ollama": {"build": True}},
             "metrics": {"enabled": True},
+            "reverse_proxy": {"enabled": True, "certificate": "proxy.pem"},
             "datasets": [{"name": "rows", "file": "rows.json"}],
             "models": [
                 {

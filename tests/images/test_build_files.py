@@ -22,6 +22,7 @@ from toolchain.offline.plugins.docker_plugin.build_context import BuildContext
 
 Tags = Callable[[], Mapping[str, str]]
 VARIANTS: tuple[Hardware, ...] = ("cpu", "cuda", "rocm", "npu")
+OTHERS = ("ollama", "metrics", "reverse-proxy")
 
 
 @pytest.fixture
@@ -73,13 +74,14 @@ class TestFiles:
     ("file", "changed"),
     [
         # The converter is built on the CPU image, whose tag is part of its own.
-        ("shared/prepare_system.sh", {*VARIANTS, "converter", "ollama", "metrics"}),
+        ("shared/prepare_system.sh", {*VARIANTS, "converter", *OTHERS}),
         ("llamafactory/build/install_extras.sh", {*VARIANTS, "converter"}),
         ("llamafactory/Dockerfile.cuda", {"cuda"}),
         ("llamafactory/requirements-cpu.lock", {"cpu", "converter"}),
         ("converter/build/fetch_converter.py", {"converter"}),
         ("ollama/build/build_ollama.sh", {"ollama"}),
         ("metrics/exporter/steps.py", {"metrics"}),
+        ("reverse-proxy/serve.sh", {"reverse-proxy"}),
         ("ollama/build/__pycache__/x.pyc", set()),
     ],
 )

@@ -56,7 +56,7 @@ def arguments(dockerfile: Path) -> dict[str, str]:
 
 def test_every_dockerfile_is_planned_and_every_plan_has_its_dockerfile() -> None:
     assert {path.relative_to(PROJECT).as_posix() for path in DOCKERFILES} == PLANNED.keys()
-    assert len(DOCKERFILES) == len(get_args(Hardware)) + 3
+    assert len(DOCKERFILES) == len(get_args(Hardware)) + 4
 
 
 @pytest.mark.parametrize("image", PLANNED.values(), ids=PLANNED)

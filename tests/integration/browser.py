@@ -55,11 +55,13 @@ class Browser:
         self._playwright.stop()
 
     @contextmanager
-    def page(self, look: Look) -> "Iterator[Page]":
-        """An empty page."""
+    def page(self, look: Look, **context_options: Any) -> "Iterator[Page]":
+        """An empty page; options are those of Playwright's browser contexts."""
         self.requests, self.complaints = [], []
         context = self._chromium.new_context(
-            viewport={"width": look.width, "height": look.height}, color_scheme=look.scheme
+            viewport={"width": look.width, "height": look.height},
+            color_scheme=look.scheme,
+            **context_options,
         )
         page = context.new_page()
         page.on("request", lambda request: self.requests.append(request.url))

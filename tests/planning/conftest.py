@@ -32,7 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files = [f"images/llamafactory/Dockerfile.{hardware}" for hardware in get_args(Hardware)]
     files += ["images/llamafactory/build/install.sh"]
     files += ["images/converter/Dockerfile", "images/ollama/Dockerfile"]
-    files += ["images/metrics/Dockerfile"]
+    files += ["images/metrics/Dockerfile", "images/reverse-proxy/Dockerfile"]
     files += ["in_container/accelerator_check.py"]
     for name in files:
         path = tmp_path / "project" / name

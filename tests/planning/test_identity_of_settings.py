@@ -22,6 +22,7 @@ from planning.advice.advice import find_advice
 from planning.host import ask_about_host
 from planning.pipeline import plan_pipeline
 from stack_configs.settings.loader import parse_settings
+from stack_configs.settings.reverse_proxy import CERTIFICATE
 from stack_configs.settings.root import Settings
 from tests.planning.conftest import DOCUMENT
 
@@ -94,6 +95,8 @@ TOOL_TAUGHT = {
 }
 CALL_ASKED = TOOL_TAUGHT | {EVALUATION: {"rows": [CALL_QUESTION], "measures": {"tool_call": {}}}}
 PUBLISHED = {"registry.host": "registry.example.org", f"{OLLAMA}.publish": "team/guide"}
+CERTIFIED = {"reverse_proxy.certificate": "proxy.pem"}
+PROXIED = {"reverse_proxy": {"enabled": True, "certificate": "proxy.pem"}}
 FROM_HUB = {"models[].base_model": {"hub": "a/b-1B"}}
 REPORTS = {
     "trackers.mlflow_url": "https://other.example.org",
@@ -164,6 +167,19 @@ ROWS: dict[str, Row] = {
     "metrics.bind_address": Row("::1", TRANSPORT, given={"metrics.enabled": True}),
     "images.metrics.image": Row("own/metrics:1", TRANSPORT, given={"metrics.enabled": True}),
     "images.metrics.base_image": Row("debian:13-slim", TRANSPORT, given={"metrics.enabled": True}),
+    "reverse_proxy.enabled": Row(True, TRANSPORT, given=CERTIFIED),
+    "reverse_proxy.bind_address": Row("::1", TRANSPORT, given=PROXIED),
+    "reverse_proxy.ports.ollama_server": Row(443, TRANSPORT, given=PROXIED),
+    "reverse_proxy.ports.board": Row(444, TRANSPORT, given=PROXIED),
+    "reverse_proxy.ports.api": Row(445, TRANSPORT, given=PROXIED),
+    "reverse_proxy.ports.tensorboard": Row(
+        446, TRANSPORT, given=PROXIED | {"tensorboard.enabled": True}
+    ),
+    "reverse_proxy.ports.metrics": Row(447, TRANSPORT, given=PROXIED | {"metrics.enabled": True}),
+    "reverse_proxy.username": Row("team", TRANSPORT, given=PROXIED),
+    "reverse_proxy.certificate": Row("other.pem", TRANSPORT, given=PROXIED),
+    "images.reverse_proxy.image": Row("own/proxy:1", TRANSPORT, given=PROXIED),
+    "images.reverse_proxy.base_image": Row("debian:13-slim", TRANSPORT, given=PROXIED),
     "images.certificate_authority": Row("own.pem", TRANSPORT),
     "datasets[].name": Row(
         "renamed",
@@ -400,6 +416,8 @@ FACTS = HostFacts(memory_gb=64)
 def base(project: Path, directory: Path) -> Document:
     """Two models, one of them with every step, and every service."""
     (directory / "own.pem").write_text("PEM")
+    for name in ("proxy.pem", "other.pem"):
+        (directory / name).write_text(f"{CERTIFICATE}\n{name}\n")
     (directory / "factory").mkdir()
     (directory / "factory/Dockerfile").write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n")
     for folder in ("media", "other-media"):

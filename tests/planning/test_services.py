@@ -149,4 +149,3 @@ def test_every_service_says_when_it_answers(plan_with: PlanWith) -> None:
         assert service.healthcheck.tests[0] == "CMD"
         assert service.healthcheck.wait >= service.healthcheck.start_period
         assert service.port.bind_address == "127.0.0.1"
-        assert service.key == f"{service.settings}.port"

@@ -5,10 +5,13 @@ import pytest
 from plan.problem import SettingsError
 from stack_configs.settings.stack_values import judge_stack_values
 
+KEY = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n"
+
 
 def test_what_is_right_is_taken() -> None:
     judge_stack_values("finetune-stack-prod_1.eu", {"hub_token": "hf_Ab1-_"})
     judge_stack_values("s", {"registry_password": "rook & r\u00e4ven"})
+    judge_stack_values("s", {"reverse_proxy_password": "x" * 72, "reverse_proxy_tls_key": KEY})
 
 
 @pytest.mark.parametrize(
@@ -27,3 +30,20 @@ def test_a_stack_of_a_hundred_characters_is_refused() -> None:
     judge_stack_values("s" * 80, {})
     with pytest.raises(SettingsError, match="it has 81 characters, and Ollama takes 80"):
         judge_stack_values("s" * 81, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("reverse_proxy_password", "x" * 73, "it has 73 characters, and its hash takes 72"),
+        ("reverse_proxy_tls_key", "key.pem", "it is no private key in PEM"),
+        ("reverse_proxy_tls_key", KEY.replace("PRIVATE KEY", "CERTIFICATE"), "it is no private"),
+    ],
+)
+def test_what_the_reverse_proxy_could_not_use_is_refused(name: str, value: str, rule: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        judge_stack_values("s", {name: value})
+    (problem,) = caught.value.problems
+    assert problem.key == name
+    assert problem.rule.startswith(rule)
+    assert f"pulumi config set --secret {name}" in problem.way_out
