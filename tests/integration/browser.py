@@ -73,6 +73,24 @@ class Browser:
             context.close()
 
 
+def go_to(page: "Page", url: str) -> None:
+    """Open a page that a container serves, once no other container comes or goes meanwhile.
+
+    Chromium gives up what it loads when the host's network gets a link or loses one.
+    """
+    from playwright.sync_api import Error
+
+    for _ in range(20):
+        try:
+            page.goto(url, wait_until="networkidle")
+        except Error as error:
+            if "ERR_NETWORK_CHANGED" not in error.message:
+                raise
+        else:
+            return
+    raise AssertionError(f"{url} could not be loaded")
+
+
 def accessibility_violations(page: "Page") -> list[str]:
     """What axe finds on a page, for people who see little, see no colours, or have no mouse."""
     from axe_playwright_python.sync_playwright import Axe
