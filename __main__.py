@@ -75,12 +75,11 @@ pipeline = FineTunePipeline(
         providers=[docker.Provider("engine", host=engine), command.Provider("programs")]
     ),
 )
+outputs = pipeline.outputs
 # Told before the first training, where the look at the host could not see the GPUs.
-pipeline.outputs.accelerators.apply(
-    lambda seen: tell(find_accelerator_advice(settings, facts, seen), warn)
-)
+outputs.accelerators.apply(lambda seen: tell(find_accelerator_advice(settings, facts, seen), warn))
 # Each training that ends tells more of those to come.
 for run in pipeline.trained:
     run.apply(lambda trained: tell(trainings.after(*trained)))
-for name, value in pipeline.outputs.by_name.items():
+for name, value in outputs.by_name.items():
     pulumi.export(name, value)
