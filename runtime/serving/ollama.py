@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from plan.paths import OLLAMA_STORE, SERVER_REQUESTS, ollama_blob
+from plan.paths import OLLAMA_STORE, SERVER_REQUESTS, ollama_blob, ollama_manifest
 from runtime.docker import archive
 from runtime.docker.engine import Engine
 from runtime.docker.execution import TIMED_OUT, Execution, execute
@@ -121,14 +121,19 @@ class Ollama:
     def replace(self, served: str, candidate: str, *, goes: bool) -> None:
         """Let a model take the served name, in place of the name that it has.
 
-        One command: there is a model of that name at every moment. With `goes` there is one that
-        has no other name: it goes, with the layers that it alone has.
+        There is a model of that name at every moment: its manifest is renamed into place. `ollama
+        cp` empties the file that is there before it writes it, and a request that came meanwhile
+        failed. With `goes` there is a model that has no other name: it goes, with the layers that
+        it alone has.
         """
         replaced = f"{candidate}-replaced" if goes else None
+        taking, manifest = f"{candidate}-taking", ollama_manifest(served)
         steps = [
-            # What is only copied over leaves its layers behind.
+            # What is only put in its place leaves its layers behind.
             *([["ollama", "cp", served, replaced]] if replaced else []),
-            ["ollama", "cp", candidate, served],
+            ["ollama", "cp", candidate, taking],
+            ["mkdir", "-p", str(manifest.parent)],
+            ["mv", "-T", str(ollama_manifest(taking)), str(manifest)],
             ["ollama", "rm", candidate, *([replaced] if replaced else [])],
         ]
         script = " && ".join(shlex.join(step) for step in steps)

@@ -14,6 +14,7 @@ from faults.moment import HELD, hold_naming
 from faults.table import FAULTS, Phase
 from faults.trial import SERVED, image_of, small_stack, try_fault
 from plan import paths
+from plan.paths import ollama_manifest
 from tests.integration.conftest import Engine
 from tests.integration.stack import Stack
 
@@ -84,6 +85,18 @@ def test_a_container_is_held_as_it_names_its_artefact(
         assert step.wait(timeout=30)["StatusCode"] == 0
     finally:
         step.remove(force=True)
+
+
+def test_a_model_takes_its_name_in_one_motion(converged: Stack, engine: Engine):
+    def inode() -> bytes:
+        server = engine.containers(converged)[f"{converged.physical_name}-ollama-server"]
+        return bytes(server.exec_run(["stat", "-c", "%i", str(ollama_manifest(SERVED))]).output)
+
+    before = inode()
+    converged.model["ollama_model"]["parameters"]["temperature"] = 0.5
+    update = converged.up()
+    assert update.returncode == 0, update.output
+    assert inode() != before, "a file that is written in place is empty for a moment"
 
 
 def test_a_served_model_that_was_removed_is_told(converged: Stack, engine: Engine):
