@@ -9,11 +9,12 @@ MODEL ?=
 IMAGES ?=
 YES ?=
 RESUME ?=
+FILE ?=
 
 toolchain := toolchain/bootstrap.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview chat report verify usage prune down new test test-nightly test-matrix test-fast lint doctor env faults
+.PHONY: help setup up preview chat report verify usage prune down new bundle test test-nightly test-matrix test-fast lint doctor env faults
 
 help:
 	@echo "make up         set everything up, converge the stack, print the model's answer"
@@ -29,6 +30,8 @@ help:
 	@echo "make down       destroy the stack; CLEAN=1 also removes images and downloads"
 	@echo "make new        write the files of a new stack: make new STACK=prod FROM=dev; FROM may be"
 	@echo "                a file such as examples/qlora-12gb, see docs/environments.md"
+	@echo "make bundle     write bundles/STACK.tar, or FILE=: from it the stack goes up on a host without"
+	@echo "                a network, see docs/carrying.md"
 	@echo "make test       set everything up, run every test (ARGS=\"-k name\" goes to pytest)"
 	@echo "make test-nightly  the tests that take longer; the result is kept in tests/nightly.txt"
 	@echo "make test-matrix  families x methods x stages x types of weights, in an hour or two; writes"
@@ -59,6 +62,9 @@ down:
 
 new:
 	@$(toolchain) new '$(STACK)' '$(FROM)'
+
+bundle:
+	@$(toolchain) bundle '$(STACK)' $(if $(FILE),'$(FILE)')
 
 # Two files at a time: most tests wait for containers at work. Without an engine, none is installed or
 # started: make test ARGS="-m 'not engine'".

@@ -155,6 +155,9 @@ class HostFacts:
     """None where no driver here tells of them."""
     image_digests: Mapping[str, str] = field(default_factory=dict)
     """By reference; one that nobody could tell is not there."""
+    carried_images: Mapping[str, str] = field(default_factory=dict)
+    """References of images that were built on another host and are on this engine, by
+    `ImagePlan.build`."""
     hub_commits: Mapping[str, str] = field(default_factory=dict)
     """By `HubModel.key`."""
     hub_models: Mapping[str, HubModelFacts] = field(default_factory=dict)

@@ -29,6 +29,9 @@ class ImagePlan:
     context: str = ""
     args: Mapping[str, str] = field(default_factory=dict)
     builder: Builder = "BuilderBuildKit"
+    build: str = ""
+    """Digest of all that goes into the build but certificates, which it takes from the host that it
+    runs on. By it an image is found that was carried here from another host."""
 
     @property
     def is_built(self) -> bool:

@@ -28,6 +28,7 @@ from stack_configs.settings.models import ModelSettings
 from stack_configs.settings.root import Settings
 
 IMAGES = PROJECT / "images"
+CERTIFICATES_ARGUMENT = "EXTRA_CA_B64"
 
 OLLAMA_BASE = "debian:trixie-slim"
 METRICS_BASE = "debian:trixie-slim"
@@ -40,11 +41,12 @@ OLLAMA_GPU_TAGS: Mapping[Hardware, str] = {"cuda": "", "rocm": "-rocm"}
 def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
     """The images of an environment. Stacks share them: the tag says what is inside."""
     images, hardware = settings.images, settings.host.hardware
-    authorities = {"EXTRA_CA_B64": _certificates(images.certificate_authority)}
+    authorities = {CERTIFICATES_ARGUMENT: _certificates(images.certificate_authority)}
     packages = {"APT_MIRROR": images.mirrors.apt or ""}
     python = {"PIP_INDEX_URL": images.mirrors.python_index or ""}
     llamafactory = _plan_image(
         images,
+        facts,
         images.llamafactory,
         role="llamafactory",
         recipe=llamafactory_recipe(settings, facts),
@@ -67,6 +69,7 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
     )
     converter = _plan_image(
         images,
+        facts,
         images.converter,
         role="converter",
         recipe=converter_recipe(settings, facts),
@@ -84,6 +87,7 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
     ready = images.ollama.image or ollama_image(images.ollama.version, hardware)
     ollama = _plan_image(
         images,
+        facts,
         images.ollama.model_copy(update={"image": None if images.ollama.build else ready}),
         role="ollama",
         recipe=ollama_recipe(images.ollama),
@@ -94,6 +98,7 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
     )
     metrics = _plan_image(
         images,
+        facts,
         images.metrics,
         role="metrics",
         # It makes nothing.
@@ -139,6 +144,7 @@ def ollama_reaches_accelerators(settings: Settings) -> bool:
 
 def _plan_image(
     images: ImagesSettings,
+    facts: HostFacts,
     settings: BuiltImageSettings,
     *,
     role: str,
@@ -167,10 +173,14 @@ def _plan_image(
     else:
         files, context = tree_digest(IMAGES, files=build_files(f"{role}/{dockerfile}")), "images"
         dockerfile = f"images/{role}/{dockerfile}"
+    build = identity(repository, files, {**args, CERTIFICATES_ARGUMENT: ""})
+    if carried := facts.carried_images.get(build):
+        return ImagePlan(role=role, reference=carried, recipe=recipe, build=build)
     return ImagePlan(
         role=role,
         reference=f"{repository}:{identity(files, args)}",
         recipe=recipe,
+        build=build,
         dockerfile=dockerfile,
         context=context,
         args=args,

@@ -75,9 +75,10 @@ ROOMS: Mapping[str, Room] = {
     ),
     # Started by Pulumi on its own; sees what the engine is told.
     "policy": Room(packages=frozenset({"pulumi_policy"})),
-    # `make doctor` judges the host as a preview does, `make chat` finds the server by its name.
+    # `make doctor` judges the host as a preview does, `make chat` finds the server by its name,
+    # `make bundle` reads the settings for what a stack needs.
     "toolchain": Room(
-        frozenset({"plan", "planning", "runtime"}),
+        frozenset({"stack_configs", "plan", "planning", "runtime"}),
         packages=frozenset({"docker", "google", "grpc", "httpx", "requests", "yaml"}),
     ),
     # Speaks Pulumi's protocol, whose messages come with its SDK.

@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     chat = commands.add_parser("chat", help="talk to a served model in this terminal or pipe")
     chat.add_argument("stack", nargs="?", default=DEFAULT_STACK)
     chat.add_argument("model", nargs="?", help="its name; needed where the stack serves several")
+    bundle = commands.add_parser("bundle", help="write one archive that takes a stack elsewhere")
+    bundle.add_argument("stack", nargs="?", default=DEFAULT_STACK)
+    bundle.add_argument("file", nargs="?", type=Path, help="bundles/STACK.tar, if not given")
     new = commands.add_parser("new", help="write the two files of a new stack")
     new.add_argument("stack", help="its name")
     new.add_argument("source", help="a stack, or a file under stack_configs/, to copy from")
@@ -83,6 +86,7 @@ def dispatch(options: argparse.Namespace, rest: Sequence[str], places: Places) -
         "report": _report,
         "chat": _chat,
         "verify": _verify,
+        "bundle": _bundle,
         "usage": _usage,
         "prune": _prune,
         "down": _down,
@@ -167,6 +171,12 @@ def _verify(options: argparse.Namespace, places: Places, _choice: EngineChoice) 
     from toolchain import stack_report  # noqa: PLC0415
 
     return stack_report.verify(places, options.stack, _environment(places), key=options.key)
+
+
+def _bundle(options: argparse.Namespace, places: Places, choice: EngineChoice) -> int:
+    from toolchain.bundle import bundle  # noqa: PLC0415
+
+    return bundle.make(places, choice, options.stack, options.file)
 
 
 def _usage(options: argparse.Namespace, places: Places, _choice: EngineChoice) -> int:

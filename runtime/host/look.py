@@ -18,6 +18,7 @@ from plan.problem import Problem
 from plan.secret import HUB_TOKENS
 from runtime.docker.engine import Engine
 from runtime.failure import EngineUnreachableError
+from runtime.host.carried_images import carried_images
 from runtime.host.contents import image_digests, model_folders, unknown_images
 from runtime.host.gpus import count_gpus, gpu_memory, gpu_problems
 from runtime.host.hub import ask_hubs
@@ -70,6 +71,7 @@ class HostLook:
                 if memory is None
                 else tuple(Gpu(memory_gb=round(m / GB, 1)) for m in memory),
                 image_digests=image_digests(engine, questions.pulled_images),
+                carried_images=carried_images(engine),
                 hub_commits=hub.commits,
                 hub_models=hub.models,
                 model_folders=model_folders(engine, snapshot, questions),

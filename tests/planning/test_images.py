@@ -283,3 +283,34 @@ class TestCertificates:
     def test_none_and_a_folder_that_is_not_there(self, images: Images) -> None:
         assert self.argument(images()) == b""
         assert self.argument(images(certificate_authority="/nowhere/certificates")) == b""
+
+
+class TestCarriedImages:
+    """Images that were built on another host are used as they are (O6)."""
+
+    @pytest.fixture
+    def planned(self, plan_with: Callable[..., PipelinePlan]) -> Images:
+        def make(facts: HostFacts, **settings: Any) -> ImagesPlan:
+            images = {"ollama": {"build": True}, **settings}
+            return plan_with(lambda d: d.update(images=images), facts=facts).images
+
+        return make
+
+    def test_they_are_not_built_again_whatever_certificates_the_host_trusts(
+        self, planned: Images, tmp_path: Path
+    ) -> None:
+        theirs = tmp_path / "theirs.crt"
+        theirs.write_text("PEM")
+        there = planned(HostFacts(), certificate_authority=str(theirs))
+        carried = {image.build: image.reference for image in there.all}
+        here = planned(HostFacts(carried_images=carried))
+        assert tags(here) == tags(there)
+        assert tags(here) != tags(planned(HostFacts()))
+        assert not any(image.is_built for image in here.all)
+        assert [image.recipe for image in here.all] == [image.recipe for image in there.all]
+
+    def test_another_setting_builds_the_image_that_it_changes(self, planned: Images) -> None:
+        carried = {image.build: image.reference for image in planned(HostFacts()).all}
+        facts = HostFacts(carried_images=carried)
+        changed = planned(facts, ollama={"build": True, "version": "0.17.3"})
+        assert [image.is_built for image in changed.all] == [False, False, True]
