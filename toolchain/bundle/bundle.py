@@ -18,7 +18,7 @@ from toolchain import versions
 from toolchain.bundle import contents, unbundle
 from toolchain.bundle.archive import ArchiveWriter
 from toolchain.cli import Cli, CliRoute, find_cli, official_folder
-from toolchain.engine_api import NoAnswerError, get_json, open_connection, reached
+from toolchain.engine_api import NoAnswerError, get_json, open_connection, reached, read_info
 from toolchain.engine_choice import EngineChoice, settings_file
 from toolchain.errors import ToolchainError
 from toolchain.offline.go import find_uv
@@ -45,6 +45,7 @@ def make(places: Places, choice: EngineChoice, stack: str, file: Path | None) ->
     partial = target.with_name(f"{target.name}.partial")
     try:
         with reached(choice.host) as engine:
+            read_info(engine)
             ids = _image_ids(engine, references, stack)
             with partial.open("wb") as stream:
                 archive = ArchiveWriter(stream)
