@@ -110,6 +110,7 @@ def plan_images(settings: Settings, facts: HostFacts) -> ImagesPlan:
     )
     reverse_proxy = _plan_image(
         images,
+        facts,
         images.reverse_proxy,
         role="reverse-proxy",
         # It makes nothing.
