@@ -147,6 +147,7 @@ def test_a_worse_model_does_not_take_the_name(story: Stack, engine: Engine) -> N
     assert names(story) == {"stack-guide:latest"}
 
 
+@pytest.mark.nightly
 def test_one_that_is_better_by_less_than_the_margin_does_not_either(story: Stack) -> None:
     plant(story, 12)
     measures = story.model["ollama_model"]["evaluation"]["measures"]
@@ -177,6 +178,7 @@ def test_with_nothing_changed_nothing_is_asked_again(story: Stack, engine: Engin
     assert set(update.changes) == {"same"}
 
 
+@pytest.mark.nightly
 def test_another_evaluation_asks_again_and_takes_nothing_down(story: Stack, engine: Engine) -> None:
     evaluation = story.model["ollama_model"]["evaluation"]
     with JudgeServer(verdict=7, key="sk-judge") as judge:

@@ -18,7 +18,12 @@ from plan.paths import ollama_manifest
 from tests.integration.conftest import Engine
 from tests.integration.stack import Stack
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.integration,
+    pytest.mark.nightly,
+    pytest.mark.timeout(600),
+]
 
 FAULT = "cli-ollama-model-taking"
 NAMING = """

@@ -28,7 +28,12 @@ from tests.integration.registry import (
 )
 from tests.integration.stack import PROJECT, Stack, free_port
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.integration,
+    pytest.mark.nightly,
+    pytest.mark.timeout(900),
+]
 
 REPOSITORY, TAG = "birds/field-guide", "v1"
 ASKED = {"Who builds the nest?": "The rook builds it.", "Who visits?": "A raven visits."}
@@ -242,7 +247,6 @@ def test_one_up_heals_it_and_another_tag_sends_a_card_alone(
     assert manifest(pull, REPOSITORY, "v2").status_code == 200
 
 
-@pytest.mark.nightly
 def test_a_rollback_is_published_with_the_card_of_its_day(
     story: Stack, registry: tuple[Door, Door]
 ) -> None:

@@ -132,6 +132,7 @@ def test_deepspeed_takes_the_files_that_are_rendered(engine: Engine, images: Ima
     assert said.splitlines()[-4:] == ["2 none none", "2 cpu none", "3 cpu none", "3 cpu cpu"]
 
 
+@pytest.mark.nightly
 @pytest.mark.capability("T2", "T4")
 def test_a_run_is_judged_on_the_way_and_at_its_end(home: Path, engine: Engine):
     """Written as LLaMA-Factory's operators do, with the weights split, scaled and disturbed."""

@@ -302,6 +302,7 @@ def test_what_was_trained_is_quantized(trained: Stack, name: str, quantization: 
     assert shown["details"]["quantization_level"] == quantization
 
 
+@pytest.mark.nightly
 @pytest.mark.capability("T2")
 def test_every_template_fits_the_model_that_is_generated_for_it(engine: Engine, plan: PipelinePlan):
     """LLaMA-Factory's own templates say what the planner's table must hold, and can train."""

@@ -14,7 +14,12 @@ import pytest
 from tests.integration.conftest import Engine
 from tests.integration.stack import Stack, free_port
 
-pytestmark = [pytest.mark.engine, pytest.mark.integration, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.integration,
+    pytest.mark.nightly,
+    pytest.mark.timeout(1800),
+]
 
 TOKEN = "hush-hush-token"
 MLFLOW_PORT = 5000
@@ -88,7 +93,6 @@ def test_another_tracker_trains_nothing_again(tracked: Stack, engine: Engine):
     assert not [name for name in engine.started_since(tracked, moment) if "sft" in name]
 
 
-@pytest.mark.nightly
 @pytest.mark.capability("T9")
 def test_a_run_reports_to_an_mlflow_server(tracked: Stack, engine: Engine):
     tracked.settings["trackers"] = {

@@ -68,6 +68,7 @@ def test_data_and_registration_are_in_the_volume(bench: Bench, faq: Path):
         "stack": bench.stack,
         "token": "t1",
         "seconds": None,
+        "has_sums": False,
     }
     assert bench.containers() == []
 
