@@ -14,7 +14,7 @@ from plan.survey import Survey, SurveyRequest
 from report.state import StackState, StateError
 from runtime.docker.containers import moment
 from runtime.docker.engine import Engine, in_parallel
-from runtime.failure import MissingError
+from runtime.docker.images import inspect_image
 from runtime.survey import take_survey
 
 TRAINING = ("base-model", "training-run", "merge")
@@ -142,10 +142,8 @@ def _roots(state: StackState) -> tuple[str, ...]:
 
 
 def _image(engine: Engine, name: str, reference: str) -> ImageFacts | None:
-    try:
-        with engine.calls() as api:
-            found = api.inspect_image(reference)  # type: ignore[no-untyped-call]
-    except MissingError:
+    found = inspect_image(engine, reference)
+    if found is None:
         return None
     digests = found.get("RepoDigests") or [""]
     given = (found.get("Config") or {}).get("Labels") or {}

@@ -11,17 +11,14 @@ from pathlib import Path
 
 from plan.container import Container
 from plan.owner import Owner
-from runtime.docker import archive, containers
 from runtime.docker.engine import Engine
-from runtime.docker.follow import follow, read_log
 from runtime.failure import StepError
+from runtime.inquiry import answer_of
 
 PROGRAM = Path(__file__).resolve().parents[1] / "in_container/package_records.sh"
 FOLDER = "/survey"
 GO = f"{FOLDER}/go"
-STEP = "package-records"
 DEADLINE_SECONDS = 600
-LOG_TAIL = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,24 +36,17 @@ def read_package_records(engine: Engine, owner: Owner, image: str) -> PackageRec
     Raises `StepError` where the image is gone, or has no shell, find, grep or tar to read it with.
     """
     program = f"{FOLDER}/{PROGRAM.name}"
-    # No name: two stacks of one image may be looked at at the same time.
-    created = containers.create(
+    packed = answer_of(
         engine,
-        None,
+        owner,
         Container(image=image, command=(program, FOLDER)),
-        containers.step_labels(owner, STEP),
+        {program: PROGRAM},
+        f"{FOLDER}/records.tar",
+        step="package-records",
+        unanswered=f"what is in the image {image} cannot be read",
+        deadline=DEADLINE_SECONDS,
         entrypoint=("sh",),
     )
-    try:
-        archive.put_files(engine, created, "/", {program[1:]: PROGRAM})
-        containers.start(engine, created, STEP)
-        follow(engine, created, deadline=DEADLINE_SECONDS, on_tick=lambda _: None)
-        packed = archive.read_file(engine, created, f"{FOLDER}/records.tar")
-        if packed is None:
-            words = read_log(engine, created, lines=LOG_TAIL).strip()
-            raise StepError(f"what is in the image {image} cannot be read: {words}")
-    finally:
-        containers.remove(engine, created)
     return _unpacked(packed, image)
 
 

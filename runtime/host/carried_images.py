@@ -7,7 +7,7 @@ from pathlib import Path
 from plan.carried_images import FILE, CarriedImages
 from plan.codec import decode
 from runtime.docker.engine import Engine, in_parallel
-from runtime.failure import MissingError
+from runtime.docker.images import inspect_image
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -23,17 +23,9 @@ def carried_images(engine: Engine, project: Path = PROJECT) -> Mapping[str, str]
     except FileNotFoundError:
         return {}
     references = carried.references
-    found = in_parallel([partial(_image_id, engine, each) for each in references.values()])
+    found = in_parallel([partial(inspect_image, engine, each) for each in references.values()])
     return {
         build: reference
-        for (build, reference), image_id in zip(references.items(), found, strict=True)
-        if image_id is not None and image_id == carried.ids.get(reference)
+        for (build, reference), image in zip(references.items(), found, strict=True)
+        if image is not None and image["Id"] == carried.ids.get(reference)
     }
-
-
-def _image_id(engine: Engine, reference: str) -> str | None:
-    try:
-        with engine.calls() as api:
-            return str(api.inspect_image(reference)["Id"])  # type: ignore[no-untyped-call]
-    except MissingError:
-        return None

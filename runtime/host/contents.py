@@ -14,6 +14,7 @@ from plan.model_shape import read_model_shape
 from plan.problem import Problem
 from runtime.docker import archive
 from runtime.docker.engine import Engine, in_parallel
+from runtime.docker.images import inspect_image
 from runtime.failure import EngineError
 from runtime.host.place import is_there, look_into
 from runtime.host.snapshot import Snapshot
@@ -54,10 +55,9 @@ def _image_digest(engine: Engine, image: str) -> str | None:
     if "@" in image:
         return image.rpartition("@")[2]
     try:
-        with engine.calls() as api:
-            there = api.inspect_image(image)  # type: ignore[no-untyped-call]
-        names = there.get("RepoDigests") or [f"@{there['Id']}"]
-        return str(names[0]).rpartition("@")[2]
+        if (there := inspect_image(engine, image)) is not None:
+            names = there.get("RepoDigests") or [f"@{there['Id']}"]
+            return str(names[0]).rpartition("@")[2]
     except EngineError:
         pass
     try:

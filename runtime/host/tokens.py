@@ -20,7 +20,7 @@ from plan.paths import TRAINING_RECORDS
 from plan.training_record import TrainingRecord, read_training_record
 from runtime.docker import archive, containers
 from runtime.docker.engine import Engine, in_parallel
-from runtime.failure import MissingError
+from runtime.docker.images import inspect_image
 from runtime.host.place import Place, is_there, look_into, mounting
 from runtime.host.snapshot import Snapshot
 from runtime.host.superseded import find_superseded
@@ -100,13 +100,11 @@ def _service_tokens(snapshot: Snapshot, owner: Owner, services: Sequence[str]) -
 
 
 def _image_token(engine: Engine, image: str) -> str:
-    try:
-        with engine.calls() as api:
-            config = api.inspect_image(image)["Config"]  # type: ignore[no-untyped-call]
-    except MissingError:
+    found = inspect_image(engine, image)
+    if found is None:
         return uuid.uuid4().hex
     # A label that is not there was left out by a version that had no such label.
-    return str((config.get("Labels") or {}).get(labels.TOKEN, ""))
+    return str((found["Config"].get("Labels") or {}).get(labels.TOKEN, ""))
 
 
 def _look_for_work(

@@ -5,7 +5,7 @@ its step makes it again, and what that step begins with is looked at in its turn
 begins again at the last good step, in the order that the graph has anyway.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from plan import labels
@@ -14,7 +14,7 @@ from plan.host import Probe, TokenQuestions
 from plan.owner import Owner
 from runtime.damage import find_damage
 from runtime.docker.engine import Engine
-from runtime.failure import MissingError
+from runtime.docker.images import inspect_image
 from runtime.host.snapshot import Snapshot
 from runtime.progress.progress import size
 
@@ -34,19 +34,18 @@ def find_damaged(
     """
     damaged: dict[str, str] = {}
     seen: set[SummedArtefact] = set()
-    while asked := _to_read(snapshot, owner, questions, there, damaged, seen):
-        if not _has_image(engine, questions.reader):
+    at_work = _identities_at_work(snapshot, owner)
+    idle = [probe for probe in questions.probes if probe.identity not in at_work]
+    while asked := _to_read(idle, questions.probes, there, damaged, seen):
+        if inspect_image(engine, questions.reader) is None:
             say(
                 f"artefacts are not held against their sums: {questions.reader}, which reads them, "
                 "is not there yet"
             )
             return damaged
         seen |= set(asked)
-        mounts = {
-            probe.mount
-            for probe in questions.probes
-            if any(_holds(probe, artefact.folder) for artefact in asked)
-        }
+        folders = {artefact.folder for artefact in asked}
+        mounts = {probe.mount for probe in questions.probes if str(probe.artefact) in folders}
         report = find_damage(
             engine,
             owner,
@@ -58,44 +57,35 @@ def find_damaged(
             say(f"{size(report.bytes)} that are about to be read were held against their sums")
         for folder, fault in report.damaged.items():
             # Models that share a step share its work.
-            damaged |= {probe.step: fault for probe in questions.probes if _holds(probe, folder)}
+            damaged |= {
+                probe.step: fault for probe in questions.probes if str(probe.artefact) == folder
+            }
     return damaged
 
 
 def _to_read(
-    snapshot: Snapshot,
-    owner: Owner,
-    questions: TokenQuestions,
+    idle: Sequence[Probe],
+    probes: Sequence[Probe],
     there: Mapping[str, bool],
     damaged: Mapping[str, str],
     seen: set[SummedArtefact],
 ) -> list[SummedArtefact]:
-    """The artefacts that missing work begins with, and nobody has looked at yet."""
-    at_work = _identities_at_work(snapshot, owner)
-    reads = {
-        path: None
-        for probe in questions.probes
-        if (probe.step not in there or probe.step in damaged) and probe.identity not in at_work
-        for path in probe.reads
-    }
+    """The artefacts that missing work begins with, and nobody has looked at yet.
+
+    `idle` are the probes of work that nobody is at.
+    """
+    whole = there.keys() - damaged.keys()
+    reads = {path: None for probe in idle if probe.step not in whole for path in probe.reads}
     found: dict[SummedArtefact, None] = {}
-    for folder, has_sums in _artefacts(questions, there, damaged):
+    for probe in probes:
+        if probe.step not in whole:
+            continue
+        folder = str(probe.artefact)
         if wanted := [path for path in reads if PurePosixPath(path).is_relative_to(folder)]:
             files = () if folder in wanted else tuple(wanted)
+            has_sums = there[probe.step]
             found[SummedArtefact(folder=folder, has_sums=has_sums, files=files)] = None
     return [artefact for artefact in found if artefact not in seen]
-
-
-def _artefacts(
-    questions: TokenQuestions, there: Mapping[str, bool], damaged: Mapping[str, str]
-) -> Iterator[tuple[str, bool]]:
-    for probe in questions.probes:
-        if probe.step in there and probe.step not in damaged:
-            yield str(probe.artefact), there[probe.step]
-
-
-def _holds(probe: Probe, folder: str) -> bool:
-    return str(probe.artefact) == folder
 
 
 def _identities_at_work(snapshot: Snapshot, owner: Owner) -> set[str]:
@@ -107,12 +97,3 @@ def _identities_at_work(snapshot: Snapshot, owner: Owner) -> set[str]:
         and labels.IDENTITY in given
         and container.get("State") == "running"
     }
-
-
-def _has_image(engine: Engine, image: str) -> bool:
-    try:
-        with engine.calls() as api:
-            api.inspect_image(image)  # type: ignore[no-untyped-call]
-    except MissingError:
-        return False
-    return True

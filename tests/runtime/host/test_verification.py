@@ -81,10 +81,11 @@ class Host:
     def calls(self) -> Any:
         yield self
 
-    def inspect_image(self, image: str) -> None:
+    def inspect_image(self, image: str) -> dict[str, str]:
         assert image == READER
         if not self.has_image:
             raise MissingError(404, image, "no such image")
+        return {"Id": image}
 
     def look(
         self, _engine: Any, owner: Owner, request: DamageRequest, *, image: str, mounts: Any
