@@ -126,10 +126,14 @@ class FineTunePipeline(pulumi.ComponentResource):
             type_tokens.REVERSE_PROXY, plan.reverse_proxy, *services
         )
         nothing = pulumi.Output.from_input(None)
-        each = models.items()
         runs = [run for model in plan.models for run in model.steps if run.noun == "training-run"]
         results = {run.name: self._steps[run.identity].results for run in runs}
         self.trained = [pulumi.Output.all(*run) for run in results.items()]
+
+        def of_models(name: str) -> pulumi.Output[dict[str, Any]]:
+            """An output of each model, by the model's name."""
+            return pulumi.Output.all(**{key: getattr(each, name) for key, each in models.items()})
+
         self.outputs = PipelineOutputs(
             ollama_url=server.url,
             board_url=board.url if board else nothing,
@@ -137,17 +141,13 @@ class FineTunePipeline(pulumi.ComponentResource):
             tensorboard_url=tensorboard.url if tensorboard else nothing,
             metrics_url=metrics.url if metrics else nothing,
             reverse_proxy_urls=proxy.fronted_urls if proxy else pulumi.Output.from_input({}),
-            models=pulumi.Output.all(**{key: model.model for key, model in each}),
-            smoke_answers=pulumi.Output.all(**{key: model.answers for key, model in each}).apply(
-                in_one_list
-            ),
-            parity=pulumi.Output.all(**{key: model.parity for key, model in each}).apply(
-                count_equal
-            ),
-            evaluations=pulumi.Output.all(**{key: model.evaluation for key, model in each}).apply(
+            models=of_models("model"),
+            smoke_answers=of_models("answers").apply(in_one_list),
+            parity=of_models("parity").apply(count_equal),
+            evaluations=of_models("evaluation").apply(
                 lambda found: {model: given for model, given in found.items() if given}
             ),
-            kept_models=pulumi.Output.all(**{key: model.kept for key, model in each}),
+            kept_models=of_models("kept"),
             published=published_models(
                 name, plan.models, models, deployment=self._deployment, opts=self._child
             ),

@@ -32,10 +32,9 @@ class ServiceArgs:
 class Service(pulumi.ComponentResource):
     """A container that keeps running and answers on its port.
 
-    The graph shows it under a type of its own: OllamaServer, Board, Api, Metrics,
-    ReverseProxy. Does not create
-    models: see OllamaModel. What is trained by hand in the Board is kept in the output volume, and
-    is not part of the stack.
+    The graph shows it under a type of its own: OllamaServer, Board, Api, TensorBoard, Metrics,
+    ReverseProxy. Does not create models: see OllamaModel. What is trained by hand in the Board is
+    kept in the output volume, and is not part of the stack.
     """
 
     url: pulumi.Output[str]

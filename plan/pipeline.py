@@ -54,7 +54,8 @@ class PipelinePlan:
     api: ServicePlan | None
     tensorboard: ServicePlan | None
     metrics: ServicePlan | None
-    reverse_proxy: ServicePlan | None
+    reverse_proxy: ServicePlan | None = None
+    """In front of the services; None where none runs."""
 
     @property
     def stack(self) -> str:

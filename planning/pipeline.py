@@ -93,10 +93,6 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
     references = refer(
         settings.models, models, registration=registration, accelerator_check=accelerator_check
     )
-    board, tensorboard = plan_board(settings, around), plan_tensorboard(settings, around)
-    api = _plan_api(settings, around, trained)
-    metrics = plan_metrics(settings, around, registration=registration, models=models)
-    behind = (ollama_server, board, api, tensorboard, metrics)
     plan = PipelinePlan(
         owner=owner,
         engine=settings.host.engine,
@@ -123,14 +119,12 @@ def plan_pipeline(settings: Settings, *, owner: Owner, facts: HostFacts) -> Pipe
         if references.keep
         else None,
         ollama_server=ollama_server,
-        board=board,
-        api=api,
-        tensorboard=tensorboard,
-        metrics=metrics,
-        reverse_proxy=plan_reverse_proxy(
-            settings, around, [service for service in behind if service is not None]
-        ),
+        board=plan_board(settings, around),
+        api=_plan_api(settings, around, trained),
+        tensorboard=plan_tensorboard(settings, around),
+        metrics=plan_metrics(settings, around, registration=registration, models=models),
     )
+    plan = replace(plan, reverse_proxy=plan_reverse_proxy(settings, around, plan.services))
     untaught = (
         problem
         for index, model in enumerate(settings.models)

@@ -24,10 +24,14 @@ class PluginState(Enum):
     MISSING = "missing"
 
 
+def plugin_folder(pulumi_home: Path, name: str) -> Path:
+    """Where Pulumi looks for the plugin in the version that belongs to this project."""
+    return pulumi_home / "plugins" / f"resource-{name}-v{versions.PLUGINS[name]}"
+
+
 def plugin_state(pulumi_home: Path, name: str) -> PluginState:
     """Tell an official plugin, which is a binary, from a stand-in, which is a script."""
-    version = versions.PLUGINS[name]
-    folder = pulumi_home / "plugins" / f"resource-{name}-v{version}"
+    folder = plugin_folder(pulumi_home, name)
     try:
         with (folder / f"pulumi-resource-{name}").open("rb") as handle:
             start = handle.read(2)

@@ -2,7 +2,6 @@
 
 import os
 import re
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -10,7 +9,13 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from stack_configs.settings.built_image import BuiltImageSettings
 from stack_configs.settings.llamafactory_image import LlamaFactoryImageSettings
 from stack_configs.settings.rule import rule_error
-from stack_configs.settings.strict_model import ImageReference, StrictModel, Url, Version
+from stack_configs.settings.strict_model import (
+    ImageReference,
+    StrictModel,
+    Url,
+    Version,
+    found_from_the_settings,
+)
 
 OLDEST_OLLAMA = (0, 11, 5)
 """The first that tells how it writes a conversation (`_debug_render_only`): without that, nothing
@@ -154,10 +159,9 @@ class ImagesSettings(StrictModel):
     @field_validator("certificate_authority")
     @classmethod
     def _found_from_the_settings(cls, value: str | None, info: ValidationInfo) -> str | None:
-        directory = (info.context or {}).get("directory")
-        if value is None or directory is None:
+        path = found_from_the_settings(value, info)
+        if path is None:
             return value
-        path = Path(directory) / value
         if path.suffix and not os.path.exists(path):  # noqa: PTH110 - of any length
             raise rule_error(f"file {value} does not exist", "correct the path or remove it")
         return str(path)

@@ -1,13 +1,17 @@
 """Settings of the reverse proxy: TLS and a password in front of what keeps running (R4)."""
 
 import os
-from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from stack_configs.settings.rule import rule_error
-from stack_configs.settings.strict_model import BindAddress, Port, StrictModel
+from stack_configs.settings.strict_model import (
+    BindAddress,
+    Port,
+    StrictModel,
+    found_from_the_settings,
+)
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 PRIVATE_KEY = "PRIVATE KEY-----"
@@ -53,10 +57,9 @@ class ReverseProxySettings(StrictModel):
     @field_validator("certificate")
     @classmethod
     def _found_from_the_settings(cls, value: str | None, info: ValidationInfo) -> str | None:
-        directory = (info.context or {}).get("directory")
-        if value is None or directory is None:
+        path = found_from_the_settings(value, info)
+        if path is None:
             return value
-        path = Path(directory) / value
         if not os.path.isfile(path):  # noqa: PTH113 - of any length
             raise rule_error(f"file {value} does not exist", "correct the path")
         text = path.read_text(encoding="utf-8", errors="replace")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from plan.problem import Problem, SettingsError
+from stack_configs.settings.reverse_proxy import PRIVATE_KEY
 
 LONGEST_STACK = 80
 """Characters of project and stack: Ollama takes no longer name for a model on trial."""
@@ -10,7 +11,7 @@ LONGEST_STACK = 80
 ENCODED = "registry_password"
 """Goes into its header in an encoding of its own, whatever it holds."""
 
-PRIVATE_KEY, PEM = "reverse_proxy_tls_key", "PRIVATE KEY-----"
+TLS_KEY = "reverse_proxy_tls_key"
 HASHED, LONGEST_HASHED = "reverse_proxy_password", 72
 """Characters of what is kept as its bcrypt hash, which takes no more."""
 
@@ -38,7 +39,7 @@ def _secret_problems(secrets: Mapping[str, str]) -> Iterator[Problem]:
     for name, value in secrets.items():
         if name == ENCODED:
             continue
-        if name == PRIVATE_KEY:
+        if name == TLS_KEY:
             yield from _key_problems(value)
             continue
         if name == HASHED and len(value) > LONGEST_HASHED:
@@ -60,10 +61,10 @@ def _secret_problems(secrets: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _key_problems(key: str) -> Iterator[Problem]:
-    if not key.startswith("-----BEGIN ") or PEM not in key:
+    if not key.startswith("-----BEGIN ") or PRIVATE_KEY not in key:
         yield Problem(
-            PRIVATE_KEY,
+            TLS_KEY,
             "",
             "it is no private key in PEM (-----BEGIN PRIVATE KEY-----)",
-            f"Set it from its file: `pulumi config set --secret {PRIVATE_KEY} < key.pem`",
+            f"Set it from its file: `pulumi config set --secret {TLS_KEY} < key.pem`",
         )

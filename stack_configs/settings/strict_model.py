@@ -1,6 +1,7 @@
 """The base of every settings section, and the value types that several sections share."""
 
 import ipaddress
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from pydantic import (
@@ -38,6 +39,12 @@ def _types(annotation: Any) -> set[Any]:
     if get_args(annotation) and not isinstance(annotation, type):
         return {each for part in get_args(annotation) for each in _types(part)}
     return {annotation} if isinstance(annotation, type) else set()
+
+
+def found_from_the_settings(value: str | None, info: ValidationInfo) -> Path | None:
+    """Where a path leads, from the folder of the settings file; None where no file was read."""
+    directory = (info.context or {}).get("directory")
+    return None if value is None or directory is None else Path(directory) / value
 
 
 def _require_address(value: str) -> str:

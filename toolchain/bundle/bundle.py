@@ -23,7 +23,7 @@ from toolchain.engine_choice import EngineChoice, settings_file
 from toolchain.errors import ToolchainError
 from toolchain.offline.go import find_uv
 from toolchain.places import Places
-from toolchain.plugin_cache import PluginState, plugin_state
+from toolchain.plugin_cache import PluginState, plugin_folder, plugin_state
 from toolchain.progress import Step, say
 from toolchain.stack_config import committed_config
 
@@ -92,7 +92,7 @@ Tool = tuple[str, Path, list[Path]]
 def _tools(places: Places) -> list[Tool]:
     """The packages, uv, the CLI and the plugins, as this host has them."""
     cli, uv = find_cli(places), find_uv(places)
-    plugins = [f"resource-{name}-v{version}" for name, version in versions.PLUGINS.items()]
+    plugins = [plugin_folder(places.pulumi_home, name) for name in versions.PLUGINS]
     missing = [
         name
         for name in versions.PLUGINS
@@ -107,11 +107,7 @@ def _tools(places: Places) -> list[Tool]:
         ("packages", packages, [*_files(packages)]),
         (f"cache/uv/{version}", uv.parent.parent, [uv]),
         (f"cache/cli/{_cli_name(places, cli)}", cli.folder, [*_cli_files(cli)]),
-        *(
-            (f"plugins/{name}", folder, [*_files(folder)])
-            for name in plugins
-            if (folder := places.pulumi_home / "plugins" / name)
-        ),
+        *((f"plugins/{folder.name}", folder, [*_files(folder)]) for folder in plugins),
     ]
 
 
