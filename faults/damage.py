@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from faults.judge import Artefact
+from faults.output_volume import run_in_output
 from faults.table import Fault, Kind
 from plan import paths
 from tests.integration.stack import Stack
@@ -25,10 +26,4 @@ def damage(
         key=lambda name: whole[name].modified,
     )
     command = COMMANDS[fault.kind].format(folder=paths.artefact(name), marker=paths.MARKER)
-    client.containers.run(
-        image,
-        ["sh", "-ec", command],
-        volumes={f"{stack.physical_name}-output": {"bind": str(paths.OUTPUT), "mode": "rw"}},
-        network_mode="none",
-        remove=True,
-    )
+    run_in_output(client, stack, image, ["sh", "-ec", command], mode="rw")

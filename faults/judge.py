@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from faults.client import ask, models
+from faults.output_volume import run_in_output
 from plan import paths
 from plan.marker import read_artefact_marker
 from tests.integration.stack import Stack
@@ -29,13 +30,8 @@ class Artefact:
 
 def artefacts(client: Any, stack: Stack, image: str) -> dict[str, Artefact]:
     """What lies in the output volume, by the folder's name."""
-    said = client.containers.run(
-        image,
-        ["python", "-c", LOOK.read_text(), str(paths.RUNS), paths.MARKER],
-        volumes={f"{stack.physical_name}-output": {"bind": str(paths.OUTPUT), "mode": "ro"}},
-        network_mode="none",
-        remove=True,
-    )
+    command = ["python", "-c", LOOK.read_text(), str(paths.RUNS), paths.MARKER]
+    said = run_in_output(client, stack, image, command, mode="ro")
     found = {}
     for name, seen in json.loads(said).items():
         marker = read_artefact_marker(seen["marker"].encode())

@@ -123,7 +123,7 @@ class Moment:
         if found is None or found.status != "running":
             return False
         step = self._stack.run["save_steps"]
-        folder = paths.partial(self._identity) / f"checkpoint-{step}"
+        folder = paths.partial(self._identity) / f"{paths.CHECKPOINT}{step}"
         try:
             looked = found.exec_run(["test", "-e", str(folder / paths.TRAINER_STATE)])
         except docker.errors.APIError:

@@ -4,6 +4,7 @@ import fcntl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, cast
@@ -86,6 +87,17 @@ class Engine:
         )
         for event in events:
             self._starts.append(event)
+
+    @contextmanager
+    def converged(self, stack: Stack) -> Iterator[None]:
+        """A stack after its one up; taken away at the end."""
+        try:
+            update = stack.up()
+            assert update.returncode == 0, update.output
+            yield
+        finally:
+            stack.abandon()
+            self.remove_everything_of(stack)
 
     def remove_everything_of(self, stack: Stack) -> None:
         """What a failed test left on the engine, retained volumes too."""

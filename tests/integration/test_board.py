@@ -34,13 +34,8 @@ def trained(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A stack after its one up, with its Board."""
     stack = Stack(tmp_path_factory.mktemp("board") / "home")
     stack.settings["board"] = {"enabled": True, "port": free_port()}
-    try:
-        update = stack.up()
-        assert update.returncode == 0, update.output
+    with engine.converged(stack):
         yield stack
-    finally:
-        stack.abandon()
-        engine.remove_everything_of(stack)
 
 
 @pytest.fixture

@@ -91,13 +91,8 @@ def story(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     made = make(tmp_path_factory.mktemp("evaluation"))
     plant(made, 10)
     made.model["ollama_model"]["evaluation"]["base"] = True
-    try:
-        update = made.up()
-        assert update.returncode == 0, update.output
+    with engine.converged(made):
         yield made
-    finally:
-        made.abandon()
-        engine.remove_everything_of(made)
 
 
 def up(stack: Stack, engine: Engine) -> Update:

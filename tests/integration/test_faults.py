@@ -11,6 +11,7 @@ import pytest
 
 from faults.judge import artefacts, judge
 from faults.moment import HELD, hold_naming
+from faults.output_volume import run_in_output
 from faults.table import FAULTS, Phase
 from faults.trial import SERVED, image_of, small_stack, try_fault
 from plan import paths
@@ -40,13 +41,8 @@ CUT = "for file in {runs}/*/model.gguf; do truncate -s -1 $file; exit; done"
 def converged(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("faults") / "home")
     small_stack(stack)
-    try:
-        made = stack.up()
-        assert made.returncode == 0, made.output
+    with engine.converged(stack):
         yield stack
-    finally:
-        stack.abandon()
-        engine.remove_everything_of(stack)
 
 
 def complaints(engine: Engine, stack: Stack, change: str = "") -> list[str]:
@@ -54,13 +50,7 @@ def complaints(engine: Engine, stack: Stack, change: str = "") -> list[str]:
     image = image_of(stack)
     whole = artefacts(engine.client, stack, image)
     if change:
-        engine.client.containers.run(
-            image,
-            ["sh", "-c", change],
-            volumes={f"{stack.physical_name}-output": {"bind": str(paths.OUTPUT)}},
-            network_mode="none",
-            remove=True,
-        )
+        run_in_output(engine.client, stack, image, ["sh", "-c", change], mode="rw")
     after = artefacts(engine.client, stack, image)
     return list(judge(stack, SERVED, whole=whole, after=after))
 

@@ -72,13 +72,8 @@ def trained(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     stack.settings["datasets"] = [{"name": "herons", "file": str(folder / "herons.json")}]
     stack.settings["models"] = [model(family) for family in MODELS]
     stack.settings["board"] = {"enabled": False}
-    try:
-        update = stack.up()
-        assert update.returncode == 0, update.output
+    with engine.converged(stack):
         yield stack
-    finally:
-        stack.abandon()
-        engine.remove_everything_of(stack)
 
 
 @pytest.mark.parametrize("family", MODELS)

@@ -72,13 +72,8 @@ def story(
         "publish": f"{REPOSITORY}:{TAG}",
     }
     made.set_secret("registry_password", PASSWORD)
-    try:
-        update = made.up()
-        assert update.returncode == 0, update.output
+    with engine.converged(made):
         yield made
-    finally:
-        made.abandon()
-        engine.remove_everything_of(made)
 
 
 @pytest.fixture(scope="module")

@@ -55,13 +55,8 @@ def story(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         served_as(base, "small", "guide:7b"),
         served_as(base, "large", "guide:13b"),
     ]
-    try:
-        update = stack.up()
-        assert update.returncode == 0, update.output
+    with engine.converged(stack):
         yield stack
-    finally:
-        stack.abandon()
-        engine.remove_everything_of(stack)
 
 
 def up(stack: Stack, engine: Engine) -> Update:

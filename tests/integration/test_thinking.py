@@ -47,13 +47,8 @@ def served(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         {"datasets": ["brief"], "arguments": {"enable_thinking": False}}
     )
     made.settings["models"].append(brief)
-    try:
-        update = made.up()
-        assert update.returncode == 0, update.output
+    with engine.converged(made):
         yield made
-    finally:
-        made.abandon()
-        engine.remove_everything_of(made)
 
 
 def test_thoughts_come_apart_from_the_answer_and_where_there_are_none_none_come(

@@ -79,13 +79,8 @@ def served(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     }
     made.model.update({"template": "qwen3_nothink", "ollama_model": {"smoke_prompts": [smoke]}})
     made.run.update({"datasets": ["calls"], "cutoff_len": 1024, "max_steps": 300})
-    try:
-        update = made.up()
-        assert update.returncode == 0, update.output
+    with engine.converged(made):
         yield made
-    finally:
-        made.abandon()
-        engine.remove_everything_of(made)
 
 
 def asked(stack: Stack, question: str) -> Any:

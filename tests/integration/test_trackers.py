@@ -39,13 +39,8 @@ def tracked(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     stack.settings["tensorboard"] = {"enabled": True, "port": free_port()}
     stack.settings["trackers"] = {"offline": True}
     stack.run.update(report_to=["tensorboard", "wandb", "swanlab"], logging_steps=5)
-    try:
-        update = stack.up()
-        assert update.returncode == 0, update.output
+    with engine.converged(stack):
         yield stack
-    finally:
-        stack.abandon()
-        engine.remove_everything_of(stack)
 
 
 def files(engine: Engine, stack: Stack, pattern: str) -> dict[str, int]:

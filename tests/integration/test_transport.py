@@ -21,13 +21,8 @@ SERVICES = ("ollama-server", "board")
 def trained(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("transport") / "home")
     stack.settings["host"]["minimum"] = {"cpu_cores": 1, "memory_gb": 1, "disk_gb": 1}
-    try:
-        update = stack.up()
-        assert update.returncode == 0, update.output
+    with engine.converged(stack):
         yield stack
-    finally:
-        stack.abandon()
-        engine.remove_everything_of(stack)
 
 
 def bookkeeping(stack: Stack) -> None:

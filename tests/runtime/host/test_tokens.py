@@ -46,6 +46,21 @@ def write(
     bench.shell(f'echo "{text}" > /app/output/{name}', volume=volume)
 
 
+def hold_volume(
+    bench: Bench, command: list[str], *, target: str = "/app/output", mode: str = "ro"
+) -> None:
+    """A container of the stack that runs, and that a look can look through."""
+    bench.client.containers.run(
+        IMAGE,
+        command,
+        detach=True,
+        init=True,
+        network_mode="none",
+        volumes={bench.volume: {"bind": target, "mode": mode}},
+        labels=bench.owner.labels,
+    )
+
+
 def ask(bench: Bench, questions: HostQuestions, asked: TokenQuestions) -> Tokens:
     """What another look at the host says."""
     with closing(HostLook(None, bench.owner, asks=True)) as look:
@@ -96,15 +111,7 @@ class TestSteps:
     ):
         for name in ("a", "b"):
             write(bench, f"{name}.json", name)
-        bench.client.containers.run(
-            IMAGE,
-            command,
-            detach=True,
-            init=True,
-            network_mode="none",
-            volumes={bench.volume: {"bind": "/app/output", "mode": "ro"}},
-            labels=bench.owner.labels,
-        )
+        hold_volume(bench, command)
         probes = tuple(probe(bench, f"{name}.json", step=name) for name in ("a", "b", "lost"))
         found = ask(bench, questions, TokenQuestions(probes=probes))
         assert (found.steps["a"], found.steps["b"]) == ("a", "b")
@@ -151,15 +158,7 @@ class TestSteps:
             f"printf '%s' '{encode(served)}' > {store}/m.json; printf weights > {blob}"
         )
         if command:
-            bench.client.containers.run(
-                IMAGE,
-                command,
-                detach=True,
-                init=True,
-                network_mode="none",
-                volumes={bench.volume: {"bind": store, "mode": "rw"}},
-                labels=bench.owner.labels,
-            )
+            hold_volume(bench, command, target=store, mode="rw")
         asked = replace(
             probe(bench, mounted_at=store, manifest=f"{store}/manifest"), marker=f"{store}/m.json"
         )
@@ -197,15 +196,7 @@ class TestTrainingRecords:
             bench.shell(f'echo "{text}" > /app/output/training-records/{name}.json')
         bench.shell("echo '{' > /app/output/training-records/cut.json")
         if command:
-            bench.client.containers.run(
-                IMAGE,
-                command,
-                detach=True,
-                init=True,
-                network_mode="none",
-                volumes={bench.volume: {"bind": "/app/output", "mode": "ro"}},
-                labels=bench.owner.labels,
-            )
+            hold_volume(bench, command)
         mount = Mount(source=bench.volume, target="/app/output")
         for probes in ((probe(bench),), ()):
             asked = TokenQuestions(probes=probes, training_records=mount)
